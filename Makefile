@@ -1,0 +1,53 @@
+# make demo    set up, simulate, pre-train, report         make test       set up, then the tests
+# make build   compile the ops into the checkout            make test-long  the checks that take minutes
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+TORCH_INDEX ?=
+JOBS ?= 2
+DEMO ?= runs/demo
+PY := $(VENV)/bin/python
+# Threads that spin while they wait starve the others on a shared machine.
+export OMP_WAIT_POLICY = passive
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup build demo test test-long lint clean
+
+help:
+	@sed -n '1,2p' Makefile | cut -c3-
+
+$(VENV)/.torch:
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	$(PY) -m pip install -q "setuptools>=77" wheel ninja "numpy>=1.26,<3"
+	@touch $@
+
+$(VENV)/.geopt: $(VENV)/.torch pyproject.toml setup.py
+	$(PY) -m pip install -q --no-build-isolation -e ".[all,dev]"
+	@touch $@
+
+setup: $(VENV)/.geopt
+
+build: setup
+	$(PY) setup.py -q build_ext --inplace
+
+demo: export GEOPT_CUDA_ARCHS ?= native
+demo: build
+	$(PY) benchmarks/demo.py $(DEMO)
+
+# CUDA for one architecture only: enough to prove that everything compiles, links and loads.
+test: export GEOPT_CUDA_ARCHS ?= 90
+test: build
+	$(PY) -m pytest -n $(JOBS) -m "not long" tests
+
+test-long: export GEOPT_CUDA_ARCHS ?= 90
+test-long: build
+	$(PY) -m pytest -m long tests
+
+lint: setup
+	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy geopt
+
+clean:
+	rm -rf build dist *.egg-info geopt/*.so

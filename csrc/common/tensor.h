@@ -1,0 +1,43 @@
+// Small helpers for the glue between torch tensors and the kernels.
+#pragma once
+
+#include <torch/csrc/stable/accelerator.h>
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+
+#include <cstring>
+#include <vector>
+
+namespace geopt {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+inline Tensor new_int64(const Tensor& like, std::vector<int64_t> shape) {
+  return torch::stable::new_empty(like, shape, ScalarType::Long);
+}
+
+inline Tensor new_float(const Tensor& like, std::vector<int64_t> shape) {
+  return torch::stable::new_empty(like, shape, ScalarType::Float);
+}
+
+template <class T>
+const T* data(const Tensor& tensor) {
+  return static_cast<const T*>(tensor.const_data_ptr());
+}
+
+template <class T>
+T* mutable_data(const Tensor& tensor) {
+  return static_cast<T*>(tensor.mutable_data_ptr());
+}
+
+#ifdef GEOPT_WITH_CUDA
+// torch's current stream of a device; see csrc/common/cuda_stream.cpp for why it is not linked directly.
+void* current_cuda_stream(int32_t device);
+// Throws with the name of the CUDA error.
+void check_cuda(int error, const char* what);
+#endif
+
+}  // namespace geopt

@@ -1,0 +1,69 @@
+// Which voxel holds a point, and the one integer that names it. Every back end calls these functions.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+
+#include "common/macros.h"
+
+namespace geopt {
+
+constexpr int kMaxLevels = 6;
+
+// A grid of finest cells in float32, and how coarser levels divide it.
+struct KeyLayout {
+  float lower[3];
+  float size[3];
+  int64_t shape[3];                // finest cells per axis
+  int num_levels;                  // 1 + number of subdivisions
+  int64_t ratio[kMaxLevels][3];    // ratio[l]: cells of level l per cell of level l - 1 and axis; ratio[0] is unused
+  int64_t divisor[kMaxLevels];     // finest key / divisor[l] = key of level l
+  int64_t cells_per_cloud;         // finest cells
+};
+
+// Index along one axis, or -1 outside. The subtraction and the division are rounded separately to float32.
+GEOPT_HD int64_t voxel_axis(float p, float lower, float size, int64_t shape) {
+  const float index = floorf((p - lower) / size);
+  return index >= 0.0f && index < static_cast<float>(shape) ? static_cast<int64_t>(index) : -1;  // NaN fails both
+}
+
+// Row-major token index followed by the row-major slot of each level in its parent.
+GEOPT_HD int64_t nested_key(const KeyLayout& layout, const int64_t cell[3]) {
+  int64_t span[3] = {1, 1, 1};  // finest cells per cell of the level
+  for (int l = 1; l < layout.num_levels; ++l)
+    for (int a = 0; a < 3; ++a) span[a] *= layout.ratio[l][a];
+  int64_t key = 0;
+  for (int a = 0; a < 3; ++a) key = key * (layout.shape[a] / span[a]) + cell[a] / span[a];
+  for (int l = 1; l < layout.num_levels; ++l)
+    for (int a = 0; a < 3; ++a) {
+      const int64_t ratio = layout.ratio[l][a];
+      int64_t below = 1;
+      for (int m = l + 1; m < layout.num_levels; ++m) below *= layout.ratio[m][a];
+      // Slots of one level are row-major: weight of axis a is the product of the ratios of the later axes.
+      int64_t weight = 1;
+      for (int b = a + 1; b < 3; ++b) weight *= layout.ratio[l][b];
+      key = a == 0 ? key * (layout.ratio[l][0] * layout.ratio[l][1] * layout.ratio[l][2]) : key;
+      key += (cell[a] / below) % ratio * weight;
+    }
+  return key;
+}
+
+// Finest key of a point in its cloud, or -1 when it lies in no voxel.
+GEOPT_HD int64_t point_key(const KeyLayout& layout, const float* p) {
+  int64_t cell[3];
+  for (int a = 0; a < 3; ++a) {
+    cell[a] = voxel_axis(p[a], layout.lower[a], layout.size[a], layout.shape[a]);
+    if (cell[a] < 0) return -1;
+  }
+  return nested_key(layout, cell);
+}
+
+// Fills divisor and cells_per_cloud from shape and ratio.
+inline void finish_layout(KeyLayout& layout) {
+  layout.cells_per_cloud = layout.shape[0] * layout.shape[1] * layout.shape[2];
+  layout.divisor[layout.num_levels - 1] = 1;
+  for (int l = layout.num_levels - 1; l > 0; --l)
+    layout.divisor[l - 1] = layout.divisor[l] * layout.ratio[l][0] * layout.ratio[l][1] * layout.ratio[l][2];
+}
+
+}  // namespace geopt

@@ -1,0 +1,10 @@
+"""Geometry ops on batched point clouds: C++ on the CPU, CUDA where a kernel exists.
+
+Clouds of a batch lie one after the other; ``offsets`` says where each begins. ``backends()`` says what runs where.
+"""
+
+from geopt.ops._library import backends, build_info
+from geopt.ops.segment_reduce import segment_reduce
+from geopt.ops.voxelize import voxel_index, voxelize
+
+__all__ = ["backends", "build_info", "segment_reduce", "voxel_index", "voxelize"]

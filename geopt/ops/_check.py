@@ -1,0 +1,61 @@
+"""Checks of arguments that several ops share; users meet ValueError and TypeError, never a crash."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from geopt.ops._library import has_kernel
+
+
+def tensor(op: str, name: str, value: Tensor, shape: str, dtypes: tuple[torch.dtype, ...]) -> None:
+    """Check dtype, number of dimensions and last size against a text such as ``(N, 3)``; letters are free."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{op}: {name} must be a torch.Tensor, got {type(value).__name__}")
+    sizes = [part.strip() for part in shape.strip("()").split(",") if part.strip()]
+    fits = value.dim() == len(sizes) and all(
+        not s.isdigit() or n == int(s) for s, n in zip(sizes, value.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"{op}: {name} must have shape {shape}, got {tuple(value.shape)}")
+    if value.dtype not in dtypes:
+        names = " or ".join(str(d).removeprefix("torch.") for d in dtypes)
+        raise TypeError(f"{op}: {name} must be {names}, got {str(value.dtype).removeprefix('torch.')}")
+
+
+def points(op: str, name: str, value: Tensor) -> None:
+    tensor(op, name, value, "(N, 3)", (torch.float32,))
+
+
+def same_device(op: str, name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    if value.device != other.device:
+        raise ValueError(f"{op}: {name} must be on the device of {other_name} ({other.device}), got {value.device}")
+
+
+def offsets(op: str, name: str, value: Tensor, num_rows: int, rows_name: str) -> None:
+    """Check (B + 1,) int64 from 0 to ``num_rows``, never falling. Reads the values back from a GPU."""
+    tensor(op, name, value, "(B + 1)", (torch.int64,))
+    if value.numel() == 0:
+        raise ValueError(f"{op}: {name} must have at least one entry, got none")
+    if torch.compiler.is_compiling():
+        return  # values are unknown while a graph is traced
+    values = value.tolist()
+    if values[0] != 0 or values[-1] != num_rows or any(b < a for a, b in zip(values, values[1:])):
+        raise ValueError(
+            f"{op}: {name} must rise from 0 to {num_rows} (the rows of {rows_name}), got "
+            f"{values if len(values) <= 10 else [*values[:5], '...', *values[-4:]]}"
+        )
+
+
+def default_offsets(value: Tensor | None, like: Tensor) -> Tensor:
+    """Offsets of one cloud that is all of ``like`` where none are given."""
+    return torch.tensor([0, like.shape[0]], dtype=torch.int64, device=like.device) if value is None else value
+
+
+def compiled(op: str, kernel: str, name: str, value: Tensor) -> None:
+    """Refuse a CUDA tensor when the kernel was not built, rather than run elsewhere in silence."""
+    if not has_kernel(kernel, value.device.type):
+        raise ValueError(
+            f"{op}: {name} is on {value.device} but geopt was built without a kernel for {value.device.type}; "
+            f"rebuild with GEOPT_CUDA=1 or use {name}.cpu()"
+        )

@@ -1,0 +1,40 @@
+"""Loads the compiled ops, and what is known of them."""
+
+from __future__ import annotations
+
+import torch
+
+try:
+    from geopt import _C  # noqa: F401  the ops register themselves with torch while it loads
+except ImportError as error:
+    raise ImportError(
+        f"geopt: the compiled ops did not load ({error}); build them with `pip install --no-build-isolation .` "
+        "in the environment that has torch"
+    ) from error
+
+# Public op -> the registered kernel that decides which back ends it has.
+KERNELS = {
+    "voxelize": "voxel_index",
+    "voxel_index": "voxel_index",
+    "segment_reduce": "segment_reduce",
+}
+
+
+def has_kernel(kernel: str, device_type: str) -> bool:
+    """Whether a compiled kernel is registered for ``cpu`` or ``cuda``."""
+    return torch._C._dispatch_has_kernel_for_dispatch_key(f"geopt::{kernel}", device_type.upper())
+
+
+def backends() -> dict[str, dict[str, str]]:
+    """For every public op, what runs on ``cpu`` and ``cuda`` tensors: ``C++``, ``CUDA`` or ``torch reference``."""
+    compiled = {"cpu": "C++", "cuda": "CUDA"}
+    return {
+        op: {device: compiled[device] if has_kernel(kernel, device) else "torch reference" for device in compiled}
+        for op, kernel in KERNELS.items()
+    }
+
+
+def build_info() -> dict[str, str]:
+    """``cuda_archs`` and ``nvcc`` (empty for a CPU build), ``compiler``, and ``simd`` of this processor."""
+    info = dict(part.split("=", 1) for part in torch.ops.geopt.build_info().split(";"))
+    return {**info, "simd": torch.ops.geopt.simd_level()}

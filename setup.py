@@ -1,0 +1,194 @@
+"""Builds the compiled ops with ninja: C++ always, CUDA where nvcc is found.
+
+GEOPT_CUDA=auto|0|1     auto builds CUDA objects when nvcc is there, 1 insists on it, 0 leaves them out
+GEOPT_CUDA_ARCHS=LIST   such as "80;90;120"; "+PTX" after the last one adds forward compatibility
+MAX_JOBS=N              compilers at once
+"""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+DEFAULT_ARCHS = "80;90;100;120+PTX"
+TORCH_TARGET = "0x020a000000000000"  # stable ABI of torch 2.10: the library loads on every later torch
+CXX_FLAGS = [
+    "-O3",
+    "-std=c++17",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    "-ffp-contract=off",  # a fused multiply-add would move ties and voxel borders
+    "-fopenmp-simd",
+    "-Wall",
+    "-Wno-unknown-pragmas",
+]
+
+
+def say(message: str) -> None:
+    print(f"geopt build: {message}", file=sys.stderr, flush=True)
+
+
+def find_torch() -> Path:
+    try:
+        import torch
+    except ImportError:
+        sys.exit(
+            "geopt build: torch is not installed in this environment. Install it first, then build without isolation:\n"
+            "    pip install torch==2.13.0 'setuptools>=77' wheel ninja numpy\n"
+            "    pip install --no-build-isolation ."
+        )
+    version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
+    if version < (2, 10):
+        sys.exit(f"geopt build: torch must be 2.10 or newer, got {torch.__version__}")
+    return Path(torch.__file__).parent
+
+
+def find_nvcc() -> Path | None:
+    """nvcc as GEOPT_CUDA asks for it, or None for a CPU build."""
+    wanted = os.environ.get("GEOPT_CUDA", "auto")
+    if wanted not in ("auto", "0", "1"):
+        sys.exit(f"geopt build: GEOPT_CUDA must be auto, 0 or 1, got {wanted!r}")
+    if wanted == "0":
+        say("GEOPT_CUDA=0: building for the CPU only")
+        return None
+    home = os.environ.get("CUDA_HOME")
+    found = shutil.which(str(Path(home, "bin", "nvcc"))) if home else None
+    found = found or shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
+    if found:
+        return Path(found)
+    if wanted == "1":
+        sys.exit("geopt build: GEOPT_CUDA=1, but nvcc was not found; put it on PATH or set CUDA_HOME")
+    say("nvcc not found: building for the CPU only (set CUDA_HOME and build again for CUDA kernels)")
+    return None
+
+
+def toolkit_root(nvcc: Path) -> Path:
+    """Folder with include/ and lib64/; nvcc on PATH may be a wrapper elsewhere, so nvcc itself is asked."""
+    lines = subprocess.run([nvcc, "--dryrun", "-c", "none.cu"], capture_output=True, text=True, cwd=ROOT).stderr
+    top = re.search(r"^#\$ TOP=(.*)$", lines, re.MULTILINE)
+    roots = [Path(top.group(1)) if top else None, nvcc.resolve().parent.parent, Path("/usr/local/cuda")]
+    for root in filter(None, roots):
+        if (root / "include" / "cuda_runtime_api.h").is_file():
+            return root.resolve()
+    sys.exit(f"geopt build: no CUDA headers beside {nvcc}; set CUDA_HOME to the toolkit, or GEOPT_CUDA=0")
+
+
+def gencode(archs: str) -> list[str]:
+    flags = []
+    for arch in filter(None, archs.split(";")):
+        number, _, ptx = arch.partition("+")
+        if not number.isdigit() or ptx not in ("", "PTX"):
+            sys.exit(f"geopt build: GEOPT_CUDA_ARCHS must look like '80;90;120+PTX', got {archs!r}")
+        flags.append(f"-gencode=arch=compute_{number},code=sm_{number}")
+        if ptx:
+            flags.append(f"-gencode=arch=compute_{number},code=compute_{number}")
+    return flags
+
+
+def escape(path: object) -> str:
+    return str(path).replace("$", "$$").replace(":", "$:").replace(" ", "$ ")
+
+
+class BuildWithNinja(build_ext):
+    """One shared library from csrc/, incremental, with ninja."""
+
+    def build_extension(self, ext: Extension) -> None:
+        torch = find_torch()
+        nvcc = find_nvcc()
+        archs = os.environ.get("GEOPT_CUDA_ARCHS", DEFAULT_ARCHS)
+        out = Path(self.get_ext_fullpath(ext.name)).resolve()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # Kept between builds, also editable ones, so that a second build compiles only what changed.
+        folder = ROOT / "build" / f"{sys.implementation.cache_tag}-{'cuda' if nvcc else 'cpu'}"
+        folder.mkdir(parents=True, exist_ok=True)
+
+        cxx = os.environ.get("CXX", "g++")
+        flags = [*CXX_FLAGS, f"-ffile-prefix-map={ROOT}=geopt", f"-DTORCH_TARGET_VERSION={TORCH_TARGET}"]
+        if platform.machine() == "x86_64":
+            flags.append("-march=x86-64-v2")  # wider instructions are chosen at run time
+        flags += [f"-I{ROOT / 'csrc'}", f"-isystem {torch / 'include'}", f"-I{sysconfig.get_paths()['include']}"]
+        libraries = [f"-L{torch / 'lib'}", "-Wl,--no-as-needed -ltorch -Wl,--as-needed", "-lc10", "-ltorch_cpu"]
+        sources = sorted((ROOT / "csrc" / "common").glob("*.cpp")) + sorted((ROOT / "csrc" / "ops").glob("*/*.cpp"))
+        cuda_sources = sorted((ROOT / "csrc" / "ops").glob("*/*.cu")) if nvcc else []
+        nvcc_flags = ""
+        if nvcc:
+            home = toolkit_root(nvcc)
+            version = re.search(r"release ([\d.]+)", subprocess.check_output([nvcc, "--version"], text=True))
+            flags += [
+                "-DGEOPT_WITH_CUDA",
+                "-DUSE_CUDA",  # shows the CUDA part of the stable ABI
+                f"-isystem {home / 'include'}",
+                f'-DGEOPT_CUDA_ARCHS=\'"{archs}"\'',
+                f'-DGEOPT_NVCC_VERSION=\'"{version.group(1) if version else "unknown"}"\'',
+            ]
+            # cudart is static, so that one library serves machines with and without CUDA.
+            libraries += [f"-L{home / 'lib64'}", "-lcudart_static -ldl -lrt -lpthread"]
+            nvcc_flags = " ".join(
+                [
+                    "-O3 -std=c++17 --fmad=false -DGEOPT_WITH_CUDA --threads 2",
+                    f"-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-ffile-prefix-map={ROOT}=geopt",
+                    f"-ccbin {cxx} -I{ROOT / 'csrc'}",
+                    *gencode(archs),
+                ]
+            )
+            say(f"CUDA kernels for {archs} with {nvcc}")
+
+        rules = [
+            "ninja_required_version = 1.5",
+            "rule cxx",
+            f"  command = {cxx} -MMD -MF $out.d {' '.join(flags)} -c $in -o $out",
+            "  depfile = $out.d",
+            "  deps = gcc",
+            "  description = c++ $name",
+            "rule nvcc",
+            f"  command = {nvcc} -MD -MF $out.d {nvcc_flags} -c $in -o $out",
+            "  depfile = $out.d",
+            "  deps = gcc",
+            "  description = nvcc $name",
+            "rule link",
+            f"  command = {cxx} -shared -o $out $in {' '.join(libraries)} -s -Wl,--exclude-libs,ALL",
+            "  description = link $out",
+        ]
+        objects = []
+        for rule, names in (("cxx", sources), ("nvcc", cuda_sources)):
+            for source in names:
+                name = source.relative_to(ROOT).as_posix()
+                objects.append(folder / (name.replace("/", "_") + ".o"))
+                rules += [f"build {escape(objects[-1])}: {rule} {escape(source)}", f"  name = {name}"]
+        rules.append(f"build {escape(out)}: link {' '.join(escape(o) for o in objects)}")
+        (folder / "build.ninja").write_text("\n".join(rules) + "\n")
+        ninja = shutil.which("ninja") or shutil.which("ninja", path=str(Path(sys.executable).parent))
+        if ninja is None:
+            sys.exit("geopt build: ninja was not found; pip install ninja")
+        jobs = os.environ.get("MAX_JOBS")
+        if subprocess.run([ninja, "-C", str(folder), *(["-j", jobs] if jobs else [])]).returncode:
+            sys.exit("geopt build: compilation failed, see above")
+
+
+class BuildWithResources(build_py):
+    """Puts configs/ and datasets/ into the wheel, so that `geopt pretrain tiny` works from any folder."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return  # an editable install reads the checkout
+        for kind in ("configs", "datasets"):
+            target = Path(self.build_lib, "geopt", "_resources", kind)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(ROOT / kind, target)
+
+
+setup(
+    ext_modules=[Extension("geopt._C", sources=[], py_limited_api=True)],
+    cmdclass={"build_ext": BuildWithNinja, "build_py": BuildWithResources},
+)
