@@ -4,7 +4,9 @@ Clouds of a batch lie one after the other; ``offsets`` says where each begins. `
 """
 
 from geopt.ops._library import backends, build_info
+from geopt.ops.cell_pca import cell_pca
+from geopt.ops.cell_sums import cell_sums
 from geopt.ops.segment_reduce import segment_reduce
 from geopt.ops.voxelize import voxel_index, voxelize
 
-__all__ = ["backends", "build_info", "segment_reduce", "voxel_index", "voxelize"]
+__all__ = ["backends", "build_info", "cell_pca", "cell_sums", "segment_reduce", "voxel_index", "voxelize"]

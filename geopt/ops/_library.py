@@ -17,6 +17,8 @@ KERNELS = {
     "voxelize": "voxel_index",
     "voxel_index": "voxel_index",
     "segment_reduce": "segment_reduce",
+    "cell_sums": "cell_sums",
+    "cell_pca": "cell_pca",
 }
 
 

@@ -1,0 +1,37 @@
+#include "common/tensor.h"
+#include "ops/cell_pca/cell_pca.h"
+
+namespace geopt {
+namespace {
+
+std::tuple<Tensor, Tensor, Tensor> cell_pca_on_cpu(
+    Tensor points, Tensor member_starts, Tensor coords, Tensor centers, std::vector<int64_t> shape,
+    std::vector<int64_t> window, bool about_own, Tensor rows) {
+  STD_TORCH_CHECK(shape.size() == 3 && window.size() == 3, "cell_pca: shape and window must have 3 entries");
+  points = torch::stable::contiguous(points);
+  member_starts = torch::stable::contiguous(member_starts);
+  coords = torch::stable::contiguous(coords);
+  centers = torch::stable::contiguous(centers);
+  rows = torch::stable::contiguous(rows);
+  const CellNeighborhood hood{{shape[0], shape[1], shape[2]}, {window[0], window[1], window[2]}, about_own};
+  const int64_t num_rows = rows.numel();
+  Tensor normals = new_float(points, {num_rows, 3});
+  Tensor eigenvalues = new_float(points, {num_rows, 3});
+  Tensor counts = new_int64(points, {num_rows});
+  cell_pca_cpu(
+      data<double>(points), data<int64_t>(member_starts), data<int32_t>(coords), coords.size(0), data<double>(centers),
+      hood, data<int64_t>(rows), num_rows, mutable_data<float>(normals), mutable_data<float>(eigenvalues),
+      mutable_data<int64_t>(counts));
+  return {normals, eigenvalues, counts};
+}
+
+}  // namespace
+}  // namespace geopt
+
+STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) {
+  m.def(
+      "cell_pca(Tensor points, Tensor member_starts, Tensor coords, Tensor centers, int[] shape, int[] window, "
+      "bool about_own, Tensor rows) -> (Tensor, Tensor, Tensor)");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(geopt, CPU, m) { m.impl("cell_pca", TORCH_BOX(&geopt::cell_pca_on_cpu)); }

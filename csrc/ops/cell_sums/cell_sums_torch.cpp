@@ -1,0 +1,36 @@
+#include <optional>
+
+#include "common/tensor.h"
+#include "ops/cell_sums/cell_sums.h"
+
+namespace geopt {
+namespace {
+
+std::tuple<Tensor, Tensor> cell_sums_on_cpu(
+    Tensor xyz, Tensor order, Tensor starts, double lower_x, double lower_y, double lower_z,
+    std::optional<Tensor> sweep_rows) {
+  xyz = torch::stable::contiguous(xyz);
+  order = torch::stable::contiguous(order);
+  starts = torch::stable::contiguous(starts);
+  const int64_t num_cells = starts.numel() - 1;
+  Tensor rows;
+  if (sweep_rows.has_value()) rows = torch::stable::contiguous(*sweep_rows);
+  Tensor sums = new_int64(xyz, {num_cells, 3});
+  Tensor lowest = new_int64(xyz, {sweep_rows.has_value() ? num_cells : 0});
+  const double lower[3] = {lower_x, lower_y, lower_z};
+  cell_sums_cpu(
+      data<float>(xyz), data<int64_t>(order), data<int64_t>(starts), num_cells, lower,
+      sweep_rows.has_value() ? data<int64_t>(rows) : nullptr, mutable_data<int64_t>(sums), mutable_data<int64_t>(lowest));
+  return {sums, lowest};
+}
+
+}  // namespace
+}  // namespace geopt
+
+STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) {
+  m.def(
+      "cell_sums(Tensor xyz, Tensor order, Tensor starts, float lower_x, float lower_y, float lower_z, "
+      "Tensor? sweep_rows) -> (Tensor, Tensor)");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(geopt, CPU, m) { m.impl("cell_sums", TORCH_BOX(&geopt::cell_sums_on_cpu)); }

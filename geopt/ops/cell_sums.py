@@ -1,0 +1,58 @@
+"""Exact sums of the points of each cell of a voxel index."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from geopt import reference
+from geopt.ops import _check
+from geopt.ops._library import has_kernel
+from geopt.reference.cell_sums import FIXED_POINT_PER_METRE
+
+__all__ = ["FIXED_POINT_PER_METRE", "CellSums", "cell_sums"]
+
+
+class CellSums(NamedTuple):
+    sums: Tensor
+    """(M, 3) int64: the sum of (p - lower) over the points of the cell, in units of 2**-24 metres."""
+    lowest_sweep: Tensor
+    """(M,) int64 lowest sweep row among the points of the cell; empty if no rows were given."""
+
+
+def cell_sums(
+    xyz: Tensor, order: Tensor, starts: Tensor, lower: tuple[float, float, float], sweep_rows: Tensor | None = None
+) -> CellSums:
+    """Sum the points of each cell in fixed point: the same integers in any order of the points, on any device.
+
+    Args:
+        xyz: (N, 3) float32, metres.
+        order: (K,) int64 rows of ``xyz``, as in :class:`geopt.ops.voxelize.VoxelIndex`.
+        starts: (M + 1,) int64 ranges of ``order``.
+        lower: Origin of the sums, metres; the grid's lower corner.
+        sweep_rows: (N,) int64, optional.
+
+    Raises:
+        ValueError, TypeError: a shape or dtype does not fit.
+
+    Not differentiable. A point is rounded to 0.06 micrometres. CUDA tensors run the torch reference.
+    """
+    op = "cell_sums"
+    _check.points(op, "xyz", xyz)
+    _check.tensor(op, "order", order, "(K)", (torch.int64,))
+    _check.tensor(op, "starts", starts, "(M + 1)", (torch.int64,))
+    if sweep_rows is not None:
+        _check.tensor(op, "sweep_rows", sweep_rows, "(N)", (torch.int64,))
+        if sweep_rows.shape[0] != xyz.shape[0]:
+            raise ValueError(f"{op}: sweep_rows must have one entry per point ({xyz.shape[0]}), got {sweep_rows.shape[0]}")
+    if not has_kernel("cell_sums", xyz.device.type):
+        return CellSums(*reference.cell_sums(xyz, order, starts, lower, sweep_rows))
+    return CellSums(*torch.ops.geopt.cell_sums(xyz, order, starts, *lower, sweep_rows))
+
+
+@torch.library.register_fake("geopt::cell_sums")
+def _(xyz, order, starts, lower_x, lower_y, lower_z, sweep_rows):  # type: ignore[no-untyped-def]
+    num_cells = starts.shape[0] - 1
+    return order.new_empty(num_cells, 3), order.new_empty(num_cells if sweep_rows is not None else 0)
