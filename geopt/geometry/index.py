@@ -1,0 +1,206 @@
+"""The geometry index: points sorted once by nested voxel key, from which every level and moment is read.
+
+Each level's cells are contiguous ranges of the sorted points and of the next finer level's cells, so counts and centroids
+of coarser levels are sums over ranges of finer ones. Sums are whole numbers (see :mod:`geopt.ops.cell_sums`): the index
+has the same bits for every order of the points and any number of threads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+
+import torch
+from torch import Tensor
+
+from geopt import ops
+from geopt.ops.cell_pca import CellPCA
+from geopt.ops.cell_sums import FIXED_POINT_PER_METRE, CellSums
+from geopt.ops.voxelize import finest_grid, key_to_coords, slots_per_token
+from geopt.structures import PointBatch, VoxelGrid
+
+
+@dataclasses.dataclass(frozen=True)
+class Pyramid:
+    """Nested grids: the token grid is level 0, and ``ratios[l - 1]`` cells (x, y, z) of level l fill one of level l - 1."""
+
+    grid: VoxelGrid
+    ratios: tuple[tuple[int, int, int], ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ratios", tuple(tuple(int(r) for r in ratio) for ratio in self.ratios))
+        finest_grid(self.grid, self.ratios)  # refuses ratios below 1
+
+    @property
+    def num_levels(self) -> int:
+        return 1 + len(self.ratios)
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """For each level, its cells in one token."""
+        return slots_per_token(self.ratios)
+
+    def level_grid(self, level: int) -> VoxelGrid:
+        return finest_grid(self.grid, self.ratios[:level])
+
+    def subdivision(self, level: int) -> tuple[int, int, int]:
+        """Cells of ``level`` along each axis of one token."""
+        x, y, z = (math.prod(ratio[axis] for ratio in self.ratios[:level]) for axis in range(3))
+        return x, y, z
+
+    def slot_coords(self, level: int) -> Tensor:
+        """(slots, 3) int64: where each slot of ``level`` lies in its token, counted in cells of ``level``.
+
+        Slots are in key order: row-major within each parent cell, parent after parent.
+        """
+        coords = torch.zeros(1, 3, dtype=torch.int64)
+        for ratio in self.ratios[:level]:
+            step = torch.cartesian_prod(*(torch.arange(r) for r in ratio)).view(-1, 3)
+            coords = (coords[:, None] * torch.tensor(ratio) + step[None]).view(-1, 3)
+        return coords
+
+
+class Level:
+    """The occupied cells of one level, ascending by key. Built by :class:`GeometryIndex`; fields appear when first read."""
+
+    def __init__(self, index: GeometryIndex, number: int, keys: Tensor, starts: Tensor):
+        self._index = index
+        self.number = number
+        self.grid = index.pyramid.level_grid(number)
+        self.keys = keys
+        """(M,) int64."""
+        self.starts = starts
+        """(M + 1,) int64 ranges of ``index.order``."""
+
+    def __len__(self) -> int:
+        return self.keys.shape[0]
+
+    @functools.cached_property
+    def num_points(self) -> Tensor:
+        """(M,) int64."""
+        return self.starts.diff()
+
+    @functools.cached_property
+    def token(self) -> Tensor:
+        """(M,) int64 row of level 0 that holds the cell."""
+        if self.number == 0:
+            return torch.arange(len(self), device=self.keys.device)
+        return self._index.point_to_token[self._index.order[self.starts[:-1]]]
+
+    @functools.cached_property
+    def slot(self) -> Tensor:
+        """(M,) int64 slot in the token, in the order of :meth:`Pyramid.slot_coords`."""
+        return self.keys % self._index.pyramid.slots[self.number]
+
+    @functools.cached_property
+    def coords_bxyz(self) -> Tensor:
+        """(M, 4) int32 (batch, x, y, z) in cells of this level."""
+        if self.number == 0:
+            return key_to_coords(self.keys, self.grid.shape)
+        parent = self._index.levels[0].coords_bxyz[self.token]
+        scale = torch.tensor((1, *self._index.pyramid.subdivision(self.number)), dtype=torch.int32, device=parent.device)
+        coords = parent * scale
+        coords[:, 1:] += self._index.pyramid.slot_coords(self.number).to(parent)[self.slot]
+        return coords
+
+    @functools.cached_property
+    def child_starts(self) -> Tensor:
+        """(M + 1,) int64: the occupied cells of the next finer level inside cell i are rows child_starts[i:i + 2]."""
+        return torch.searchsorted(self._index.levels[self.number + 1].starts, self.starts)
+
+    @functools.cached_property
+    def sums(self) -> Tensor:
+        """(M, 3) int64 sum of (p - lower) in fixed point."""
+        finest = self._index.levels[-1]
+        if self is finest:
+            return self._index.finest_sums.sums
+        total = torch.cat([self.starts.new_zeros(1, 3), torch.cumsum(finest.sums, 0)])
+        return total[torch.searchsorted(finest.starts, self.starts)].diff(dim=0)
+
+    @functools.cached_property
+    def sweep(self) -> Tensor:
+        """(M,) int64 row of ``sensor_origins``: the newest sweep that saw the cell."""
+        finest = self._index.levels[-1]
+        lowest = self._index.finest_sums.lowest_sweep
+        if self is finest:
+            return lowest
+        return torch.segment_reduce(
+            lowest.double(), "min", offsets=torch.searchsorted(finest.starts, self.starts)
+        ).to(torch.int64)
+
+    @functools.cached_property
+    def centroids(self) -> Tensor:
+        """(M, 3) float64 mean of the points, metres from the grid's lower corner."""
+        return self.sums.double() / (self.num_points.double() * FIXED_POINT_PER_METRE)[:, None]
+
+    @functools.cached_property
+    def centroid_offsets(self) -> Tensor:
+        """(M, 3) float32 mean of the points, metres from the cell's lower corner."""
+        size = torch.tensor(self.grid.size, dtype=torch.float64, device=self.keys.device)
+        return (self.centroids - self.coords_bxyz[:, 1:] * size).float()
+
+
+class GeometryIndex:
+    """One sort of a batch by (batch, token, level-1 slot, level-2 slot, ...).
+
+    Args:
+        batch: Points of the batch. Points outside the grid, or with a NaN, are in no cell.
+        pyramid: Token grid and ratios.
+
+    Attributes:
+        order: (K,) int64 rows of ``batch.xyz`` inside the grid, by key.
+        point_to_token: (N,) int64 rows of level 0, or -1.
+        levels: level 0 (tokens) to the finest.
+    """
+
+    def __init__(self, batch: PointBatch, pyramid: Pyramid):
+        self.batch = batch
+        self.pyramid = pyramid
+        self.batch_size = batch.batch_size
+        index = ops.voxel_index(batch.xyz, batch.offsets, pyramid.grid, pyramid.ratios)
+        self.order = index.order
+        self.point_to_token = index.point_to_token
+        self.levels = tuple(Level(self, l, k, s) for l, (k, s) in enumerate(zip(index.keys, index.starts, strict=True)))
+        self._planes: dict[tuple[object, ...], CellPCA] = {}
+
+    @functools.cached_property
+    def finest_sums(self) -> CellSums:
+        return ops.cell_sums(
+            self.batch.xyz, self.order, self.levels[-1].starts, self.pyramid.grid.lower, self.batch.sweep_rows
+        )
+
+    @functools.cached_property
+    def token_offsets(self) -> Tensor:
+        """(B + 1,) int64: tokens of cloud b are rows ``token_offsets[b]:token_offsets[b + 1]`` of level 0."""
+        cells = self.pyramid.grid.num_voxels
+        first = torch.arange(self.batch_size + 1, device=self.order.device) * cells
+        return torch.searchsorted(self.levels[0].keys, first)
+
+    def planes(self, level: int, window: tuple[int, int, int], about_own: bool, rows: Tensor, key: object) -> CellPCA:
+        """Principal axes of the level-1 centroids around cells of ``level``; computed once for one ``key`` of rows.
+
+        Args:
+            level: 0 for tokens, 1 for level-1 cells.
+            window: Cells of ``level`` along x, y, z that count as neighbours.
+            about_own: Centre on the cell's own centroid and do not divide, as the released GeoMAE does; else the
+                covariance about the mean of the neighbours.
+            rows: (R,) int64 rows of the level.
+            key: Names the choice of rows, so that targets that ask for the same one share the work.
+        """
+        cached = (level, window, about_own, key)
+        if cached not in self._planes:
+            cells, members = self.levels[level], self.levels[min(1, len(self.levels) - 1)]
+            starts = cells.child_starts if level < members.number else torch.arange(
+                len(cells) + 1, device=self.order.device
+            )
+            self._planes[cached] = ops.cell_pca(
+                members.centroids,
+                starts,
+                cells.coords_bxyz,
+                cells.grid.shape,
+                window,
+                rows,
+                cells.centroids if about_own else None,
+            )
+        return self._planes[cached]

@@ -1,0 +1,64 @@
+"""What the decoder is asked: the hidden tokens, and on request empty places around the visible ones.
+
+Asking for hidden tokens alone tells the decoder which places are occupied; empty places among the questions take that
+hint away (NOMAE, CVPR 2025, arXiv:2502.20316).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from geopt.geometry import GeometryIndex
+from geopt.ops.voxelize import key_to_coords
+from geopt.targets.masking import Mask
+
+
+class Queries(NamedTuple):
+    """Hidden tokens first, in their order, then empty places."""
+
+    coords_bxyz: Tensor
+    """(Q, 4) int32 cells of level 0."""
+    token: Tensor
+    """(H,) int64 rows of level 0 of the hidden tokens: the first H queries."""
+    of_token: Tensor
+    """(T,) int64 query of each token, -1 for a visible one."""
+
+    def __len__(self) -> int:  # type: ignore[override]
+        return self.coords_bxyz.shape[0]
+
+
+def make_queries(index: GeometryIndex, mask: Mask, empty_radius: int = 0) -> Queries:
+    """Ask for every hidden token and for each empty place within ``empty_radius`` tokens of a visible one.
+
+    Args:
+        index: Geometry of the batch.
+        mask: Visible and hidden tokens.
+        empty_radius: Chebyshev distance in tokens; 0 asks for no empty place.
+    """
+    tokens = index.levels[0]
+    coords = tokens.coords_bxyz[mask.hidden]
+    of_token = torch.full((len(tokens),), -1, dtype=torch.int64, device=coords.device)
+    of_token[mask.hidden] = torch.arange(mask.hidden.shape[0], device=coords.device)
+    if empty_radius > 0:
+        coords = torch.cat([coords, _empty_places(index, mask.visible, empty_radius)])
+    return Queries(coords, mask.hidden, of_token)
+
+
+def _empty_places(index: GeometryIndex, visible: Tensor, radius: int) -> Tensor:
+    grid, tokens = index.pyramid.grid, index.levels[0]
+    seen = tokens.coords_bxyz[visible].long()
+    steps = torch.tensor(list(itertools.product(range(-radius, radius + 1), repeat=3)), device=seen.device)
+    near = (seen[:, None, 1:] + steps).view(-1, 3)
+    batch = seen[:, :1].expand(-1, steps.shape[0]).reshape(-1)
+    shape = torch.tensor(grid.shape, device=seen.device)
+    inside = ((near >= 0) & (near < shape)).all(dim=1)
+    near, batch = near[inside], batch[inside]
+    keys = torch.unique(((batch * grid.shape[0] + near[:, 0]) * grid.shape[1] + near[:, 1]) * grid.shape[2] + near[:, 2])
+    if len(tokens) == 0:
+        return key_to_coords(keys, grid.shape)
+    at = torch.searchsorted(tokens.keys, keys).clamp(max=len(tokens) - 1)
+    return key_to_coords(keys[tokens.keys[at] != keys], grid.shape)

@@ -1,0 +1,61 @@
+"""What normal and curvature share: the plane through the cells around a cell, and where it is determined."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from geopt.geometry import GeometryIndex
+from geopt.targets.base import cells_of_queries
+from geopt.targets.neighborhood import Queries
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighborhood:
+    """Which level-1 centroids a plane is fitted to.
+
+    Args:
+        level: Cells that get a normal: 0 for tokens, 1 for level-1 cells.
+        window: Cells of that level along x, y, z around it, odd.
+        about_own: Centre on the centroid of the cell itself and do not divide by the number of neighbours, as released.
+        min_cells: A plane needs at least this many centroids; 0 accepts anything, as released.
+        min_gap: A normal needs (middle - smallest) / largest eigenvalue above this.
+    """
+
+    level: int = 0
+    window: tuple[int, int, int] = (3, 3, 1)
+    about_own: bool = False
+    min_cells: int = 6
+    min_gap: float = 0.01
+
+
+class Surface(NamedTuple):
+    """Planes of the occupied cells of hidden tokens."""
+
+    query: Tensor
+    """(K,) int64."""
+    slot: Tensor
+    """(K,) int64."""
+    normals: Tensor
+    """(K, 3) float32 unit, sign as it falls."""
+    eigenvalues: Tensor
+    """(K, 3) float32 ascending."""
+    enough: Tensor
+    """(K,) bool: enough neighbours for eigenvalues to mean something."""
+    determined: Tensor
+    """(K,) bool: the normal is determined too."""
+    rows: Tensor
+    """(K,) int64 rows of the level."""
+
+
+def surface_of_queries(index: GeometryIndex, queries: Queries, hood: Neighborhood) -> Surface:
+    rows, query, slot = cells_of_queries(index, queries, hood.level)
+    pca = index.planes(hood.level, hood.window, hood.about_own, rows, key=id(queries.of_token))
+    low, middle, high = pca.eigenvalues.unbind(1)
+    # Three centroids span a plane at least; a smooth line or a single place has no normal.
+    enough = (pca.num_points >= hood.min_cells) & (high > 0) if hood.min_cells > 0 else torch.ones_like(high, dtype=torch.bool)
+    determined = enough & (middle - low > hood.min_gap * high) if hood.min_cells > 0 else enough
+    return Surface(query, slot, pca.normals, pca.eigenvalues, enough, determined, rows)
