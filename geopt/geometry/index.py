@@ -162,7 +162,6 @@ class GeometryIndex:
         self.order = index.order
         self.point_to_token = index.point_to_token
         self.levels = tuple(Level(self, l, k, s) for l, (k, s) in enumerate(zip(index.keys, index.starts, strict=True)))
-        self._planes: dict[tuple[object, ...], CellPCA] = {}
 
     @functools.cached_property
     def finest_sums(self) -> CellSums:
@@ -177,30 +176,20 @@ class GeometryIndex:
         first = torch.arange(self.batch_size + 1, device=self.order.device) * cells
         return torch.searchsorted(self.levels[0].keys, first)
 
-    def planes(self, level: int, window: tuple[int, int, int], about_own: bool, rows: Tensor, key: object) -> CellPCA:
-        """Principal axes of the level-1 centroids around cells of ``level``; computed once for one ``key`` of rows.
+    def planes(self, level: int, window: tuple[int, int, int], about_own: bool, rows: Tensor) -> CellPCA:
+        """Principal axes of the level-1 centroids around cells of ``level``.
 
         Args:
-            level: 0 for tokens, 1 for level-1 cells.
+            level: 0 for tokens, 1 for level-1 cells, or finer, where the cells' own centroids are used.
             window: Cells of ``level`` along x, y, z that count as neighbours.
             about_own: Centre on the cell's own centroid and do not divide, as the released GeoMAE does; else the
                 covariance about the mean of the neighbours.
             rows: (R,) int64 rows of the level.
-            key: Names the choice of rows, so that targets that ask for the same one share the work.
         """
-        cached = (level, window, about_own, key)
-        if cached not in self._planes:
-            cells, members = self.levels[level], self.levels[min(1, len(self.levels) - 1)]
-            starts = cells.child_starts if level < members.number else torch.arange(
-                len(cells) + 1, device=self.order.device
-            )
-            self._planes[cached] = ops.cell_pca(
-                members.centroids,
-                starts,
-                cells.coords_bxyz,
-                cells.grid.shape,
-                window,
-                rows,
-                cells.centroids if about_own else None,
-            )
-        return self._planes[cached]
+        cells = self.levels[level]
+        if level == 0 and len(self.levels) > 1:
+            members, starts = self.levels[1].centroids, cells.child_starts
+        else:
+            members, starts = cells.centroids, torch.arange(len(cells) + 1, device=self.order.device)
+        centers = cells.centroids if about_own else None
+        return ops.cell_pca(members, starts, cells.coords_bxyz, cells.grid.shape, window, rows, centers)

@@ -73,14 +73,6 @@ class Target(nn.Module):
         return {}
 
 
-def cells_of_queries(index: GeometryIndex, queries: Queries, level: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Occupied cells of a level inside hidden tokens: their rows, queries and slots, each (K,) int64."""
-    cells = index.levels[level]
-    query = queries.of_token[cells.token]
-    rows = torch.nonzero(query >= 0)[:, 0]
-    return rows, query[rows], cells.slot[rows]
-
-
 def pick(prediction: Tensor, query: Tensor, slot: Tensor, slots: int) -> Tensor:
     """(Q, slots * C) -> (K, C) of the asked cells."""
     return prediction.view(-1, slots, prediction.shape[1] // slots).flatten(0, 1)[query * slots + slot]

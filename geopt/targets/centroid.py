@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex, Pyramid
-from geopt.targets.base import Loss, Sums, Target, Truth, cells_of_queries, pick, ratio
+from geopt.targets.base import Loss, Sums, Target, Truth, pick, ratio
 from geopt.targets.neighborhood import Queries
 
 
@@ -41,7 +41,7 @@ class Centroid(Target):
         )
 
     def truth(self, index: GeometryIndex, queries: Queries) -> Truth:
-        rows, query, slot = cells_of_queries(index, queries, self.level)
+        rows, query, slot = queries.cells(self.level)
         offset = index.levels[self.level].centroid_offsets[rows] / self.size_m
         return {"query": query, "slot": slot, "offset": offset - 0.5 if self.origin == "center" else offset}
 

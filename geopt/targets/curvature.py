@@ -45,7 +45,7 @@ class Curvature(Target):
         self.register_buffer("num_batches", torch.zeros((), dtype=torch.int64))
 
     def truth(self, index: GeometryIndex, queries: Queries) -> Truth:
-        surface = surface_of_queries(index, queries, self.hood)
+        surface = surface_of_queries(queries, self.hood)
         keep = torch.nonzero(surface.enough)[:, 0]
         values = surface.eigenvalues[keep].flip(1) + 1e-9
         return {"query": surface.query[keep], "slot": surface.slot[keep], "ratios": values / values.sum(1, keepdim=True)}

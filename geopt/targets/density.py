@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex, Pyramid
-from geopt.targets.base import Loss, Target, Truth, cells_of_queries, pick
+from geopt.targets.base import Loss, Target, Truth, pick
 from geopt.targets.neighborhood import Queries
 
 
@@ -23,7 +23,7 @@ class Density(Target):
         self.name = f"density_{level}"
 
     def truth(self, index: GeometryIndex, queries: Queries) -> Truth:
-        rows, query, slot = cells_of_queries(index, queries, self.level)
+        rows, query, slot = queries.cells(self.level)
         return {"query": query, "slot": slot, "log_count": torch.log(index.levels[self.level].num_points[rows].float())}
 
     def loss(self, prediction: Tensor, truth: Truth) -> Loss:

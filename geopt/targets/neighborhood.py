@@ -6,20 +6,24 @@ hint away (NOMAE, CVPR 2025, arXiv:2502.20316).
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import itertools
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex
+from geopt.ops.cell_pca import CellPCA
 from geopt.ops.voxelize import key_to_coords
 from geopt.targets.masking import Mask
 
 
-class Queries(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Queries:
     """Hidden tokens first, in their order, then empty places."""
 
+    index: GeometryIndex
     coords_bxyz: Tensor
     """(Q, 4) int32 cells of level 0."""
     token: Tensor
@@ -27,8 +31,25 @@ class Queries(NamedTuple):
     of_token: Tensor
     """(T,) int64 query of each token, -1 for a visible one."""
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         return self.coords_bxyz.shape[0]
+
+    @property
+    def num_hidden(self) -> int:
+        return self.token.shape[0]
+
+    @functools.cache  # noqa: B019  lives as long as the batch; several targets ask for the same cells
+    def cells(self, level: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Occupied cells of a level inside hidden tokens: their rows, queries and slots, each (K,) int64."""
+        cells = self.index.levels[level]
+        query = self.of_token[cells.token]
+        rows = torch.nonzero(query >= 0)[:, 0]
+        return rows, query[rows], cells.slot[rows]
+
+    @functools.cache  # noqa: B019
+    def planes(self, level: int, window: tuple[int, int, int], about_own: bool) -> CellPCA:
+        """:meth:`GeometryIndex.planes` of the cells that :meth:`cells` lists."""
+        return self.index.planes(level, window, about_own, self.cells(level)[0])
 
 
 def make_queries(index: GeometryIndex, mask: Mask, empty_radius: int = 0) -> Queries:
@@ -45,7 +66,7 @@ def make_queries(index: GeometryIndex, mask: Mask, empty_radius: int = 0) -> Que
     of_token[mask.hidden] = torch.arange(mask.hidden.shape[0], device=coords.device)
     if empty_radius > 0:
         coords = torch.cat([coords, _empty_places(index, mask.visible, empty_radius)])
-    return Queries(coords, mask.hidden, of_token)
+    return Queries(index, coords, mask.hidden, of_token)
 
 
 def _empty_places(index: GeometryIndex, visible: Tensor, radius: int) -> Tensor:

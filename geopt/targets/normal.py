@@ -42,7 +42,7 @@ class Normal(Target):
         self.name = f"normal_{hood.level}"
 
     def truth(self, index: GeometryIndex, queries: Queries) -> Truth:
-        surface = surface_of_queries(index, queries, self.hood)
+        surface = surface_of_queries(queries, self.hood)
         cells = index.levels[self.level]
         normals = surface.normals
         if self.loss_kind == "oriented":

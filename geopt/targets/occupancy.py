@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex, Pyramid
-from geopt.targets.base import Loss, Sums, Target, Truth, cells_of_queries, ratio
+from geopt.targets.base import Loss, Sums, Target, Truth, ratio
 from geopt.targets.neighborhood import Queries
 
 
@@ -32,9 +32,9 @@ class Occupancy(Target):
 
     def truth(self, index: GeometryIndex, queries: Queries) -> Truth:
         occupied = torch.zeros(len(queries), self.slots, dtype=torch.bool, device=queries.token.device)
-        _, query, slot = cells_of_queries(index, queries, self.level)
+        _, query, slot = queries.cells(self.level)
         occupied[query, slot] = True
-        return {"occupied": occupied, "num_hidden": torch.tensor(queries.token.shape[0])}
+        return {"occupied": occupied, "num_hidden": torch.tensor(queries.num_hidden)}
 
     def loss(self, prediction: Tensor, truth: Truth) -> Loss:
         occupied = truth["occupied"].to(prediction.dtype)

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from geopt.geometry import GeometryIndex
-from geopt.targets.base import cells_of_queries
 from geopt.targets.neighborhood import Queries
 
 
@@ -51,9 +49,9 @@ class Surface(NamedTuple):
     """(K,) int64 rows of the level."""
 
 
-def surface_of_queries(index: GeometryIndex, queries: Queries, hood: Neighborhood) -> Surface:
-    rows, query, slot = cells_of_queries(index, queries, hood.level)
-    pca = index.planes(hood.level, hood.window, hood.about_own, rows, key=id(queries.of_token))
+def surface_of_queries(queries: Queries, hood: Neighborhood) -> Surface:
+    rows, query, slot = queries.cells(hood.level)
+    pca = queries.planes(hood.level, hood.window, hood.about_own)
     low, middle, high = pca.eigenvalues.unbind(1)
     # Three centroids span a plane at least; a smooth line or a single place has no normal.
     enough = (pca.num_points >= hood.min_cells) & (high > 0) if hood.min_cells > 0 else torch.ones_like(high, dtype=torch.bool)
