@@ -1,0 +1,75 @@
+"""What the data part of a run is configured by."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+
+from geopt.schema import Frozen
+
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Feature = Literal["intensity", "time_lag_s", "ring"]
+
+
+class AugmentConfig(Frozen):
+    """Random motions of a whole frame, about the origin of the model frame.
+
+    The defaults are those that GeoMAE was released with (arXiv:2305.08808).
+    """
+
+    rotation_rad: NonNegativeFloat = 0.3925
+    """Turn about z, uniform within plus or minus this."""
+    scale: tuple[PositiveFloat, PositiveFloat] = (0.95, 1.05)
+    """Factor on all lengths, uniform between the two."""
+    flip_x: Probability = 0.5
+    """Chance that x changes its sign."""
+    flip_y: Probability = 0.5
+    """Chance that y changes its sign."""
+
+    @field_validator("scale")
+    @classmethod
+    def _ascends(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if scale[0] > scale[1]:
+            raise ValueError(f"scale must be (lowest, highest), got {scale}")
+        return scale
+
+
+class DataConfig(Frozen):
+    """Which frames are read, from where, and what a frame consists of."""
+
+    kind: Literal["nuscenes"] = "nuscenes"
+    root: str = ""
+    """Dataset folder; ``~`` is the home folder."""
+    version: str = "v1.0-trainval"
+    """Folder of the tables below ``root``."""
+    train: str = "train"
+    """A split, scenes joined by ``,`` or ``+``, or slices in key frames such as ``scene-0523[:30]``."""
+    val: str = "val"
+    """As ``train``."""
+    frames: Literal["keyframes", "all_sweeps"] = "keyframes"
+    """``all_sweeps`` makes a frame of every sweep, about ten times as many."""
+    num_sweeps: PositiveInt = 10
+    """Sweeps in a cloud, the frame's own included; fewer at the start of a scene."""
+    sweep_choice: Literal["nearest", "random"] = "nearest"
+    """Past sweeps in training: the nearest, or a random choice of all but one among the ``num_sweeps`` nearest."""
+    frame: Literal["ego", "lidar"] = "ego"
+    """Model frame. Ego is x forward, origin on the ground; the LiDAR of nuScenes has x to the right."""
+    features: tuple[Feature, ...] = ("intensity", "time_lag_s")
+    """Channels of a point besides xyz."""
+    intensity_scale: PositiveFloat = 1 / 255
+    """Factor on the intensity, which nuScenes stores as 0 to 255."""
+    boxes: bool = False
+    """Read the annotated boxes of key frames."""
+    labels: Literal["fine", "coarse"] | None = None
+    """Read the lidarseg labels of key frames: the dataset's 32 categories, or the benchmark's 16 classes and 0."""
+    augment: AugmentConfig = AugmentConfig()
+    workers: NonNegativeInt = 2
+    """Processes that read; the result does not depend on it."""
+
+    @field_validator("features")
+    @classmethod
+    def _once_each(cls, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        if len(set(features)) != len(features):
+            raise ValueError(f"features must name each channel once, got {features}")
+        return features

@@ -1,0 +1,149 @@
+"""One cloud from several sweeps: files, rigid motions, close points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+POINT_BYTES = 20
+"""float32 x, y, z, intensity, ring."""
+CLOSE_M = 1.0
+"""Past points nearer than this to the sensor, in x and in y, lie on the vehicle, which has moved on since."""
+
+
+class Sweep(NamedTuple):
+    """A file and how to bring it to the frame of the cloud."""
+
+    path: Path
+    model_from_lidar: NDArray[np.float64]
+    """(3, 4) rotation and translation, metres."""
+    time_lag_s: float
+    """Seconds before the key frame, >= 0."""
+
+
+class Cloud(NamedTuple):
+    """Points of several sweeps in one frame, those of the key frame first, then newer before older."""
+
+    xyz: NDArray[np.float32]
+    """(N, 3) metres."""
+    intensity: NDArray[np.float32]
+    """(N,) as stored, 0 to 255."""
+    ring: NDArray[np.float32]
+    """(N,) number of the laser, from 0 at the bottom."""
+    time_lag_s: NDArray[np.float32]
+    """(N,) seconds before the key frame, >= 0."""
+    sweep: NDArray[np.int16]
+    """(N,) row of ``sensor_origins``, 0 for the key frame."""
+    sensor_origins: NDArray[np.float32]
+    """(S, 3) where the sensor stood in each sweep, metres."""
+
+
+def read_points(path: Path) -> NDArray[np.float32]:
+    """Read a LiDAR file of nuScenes.
+
+    Returns:
+        (N, 5) float32: x, y, z in metres in the LiDAR frame (x right, y forward), intensity 0 to 255, ring.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: it is empty or ends within a point.
+    """
+    try:
+        data = np.fromfile(path, dtype=np.uint8)  # float32 would drop an incomplete last number without a word
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"nuScenes: {path} is missing although the tables list it; download the LiDAR blobs (samples/ and sweeps/ "
+            f"of LIDAR_TOP), or set data.num_sweeps=1 to read key frames alone"
+        ) from error
+    if data.size == 0 or data.size % POINT_BYTES:
+        raise ValueError(
+            f"nuScenes: {path} must hold whole points of {POINT_BYTES} bytes, got {data.size}; copy the file again"
+        )
+    return data.view("<f4").reshape(-1, 5)
+
+
+def rotation_matrix(quat_wxyz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 4) quaternions, scalar first, of any length but zero, to (..., 3, 3) rotations."""
+    w, x, y, z = np.moveaxis(quat_wxyz / np.linalg.norm(quat_wxyz, axis=-1, keepdims=True), -1, 0)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def rigid(quat_wxyz: NDArray[np.float64], translation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, 4) motion that turns, then shifts."""
+    return np.concatenate([rotation_matrix(quat_wxyz), translation[:, None]], axis=1)
+
+
+def inverse(motion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, 4) motion that undoes ``motion``."""
+    turned_back = motion[:, :3].T
+    return np.concatenate([turned_back, -turned_back @ motion[:, 3:]], axis=1)
+
+
+def compose(second: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3, 4) motion that does ``first``, then ``second``."""
+    moved = second[:, :3] @ first
+    moved[:, 3] += second[:, 3]
+    return moved
+
+
+def apply(motion: NDArray[np.float64], xyz: NDArray) -> NDArray[np.float32]:
+    """Move points, in float64, and round once.
+
+    Args:
+        motion: (3, 4), or (3, 3) without a shift.
+        xyz: (N, 3), further columns are ignored.
+
+    Returns:
+        (N, 3) float32. Written out rather than left to BLAS, whose bits depend on its threads.
+    """
+    moved = np.empty((len(xyz), 3), dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # garbage in a file becomes inf or NaN, which no grid contains
+        x, y, z = (np.ascontiguousarray(xyz[:, axis], dtype=np.float64) for axis in range(3))
+        for axis, row in enumerate(motion):
+            value = x * row[0]
+            value += y * row[1]
+            value += z * row[2]
+            if len(row) == 4:
+                value += row[3]
+            moved[:, axis] = value
+    return moved
+
+
+def aggregate(sweeps: Sequence[Sweep]) -> Cloud:
+    """Read sweeps into one cloud.
+
+    Close points are removed from every sweep but the first, the key frame.
+
+    Args:
+        sweeps: The key frame, then past sweeps, newer first.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`read_points`.
+    """
+    xyz, rest = [], []
+    for number, sweep in enumerate(sweeps):
+        points = read_points(sweep.path)
+        if number:
+            close = (np.abs(points[:, 0]) < CLOSE_M) & (np.abs(points[:, 1]) < CLOSE_M)
+            points = points.take(np.flatnonzero(~close), axis=0)
+        xyz.append(apply(sweep.model_from_lidar, points))
+        rest.append(points[:, 3:])
+    counts = [len(part) for part in xyz]
+    both = np.concatenate(rest)
+    return Cloud(
+        xyz=np.concatenate(xyz),
+        intensity=both[:, 0],
+        ring=both[:, 1],
+        time_lag_s=np.repeat(np.array([sweep.time_lag_s for sweep in sweeps], dtype=np.float32), counts),
+        sweep=np.repeat(np.arange(len(sweeps), dtype=np.int16), counts),
+        sensor_origins=np.array([sweep.model_from_lidar[:, 3] for sweep in sweeps], dtype=np.float32),
+    )
