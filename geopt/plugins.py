@@ -72,7 +72,7 @@ def build(name: str, base: type[Kind], /, **arguments: Any) -> Kind:
 def _modules_beside(missing: str) -> list[str]:
     """Names of the modules in the package that should have held this one."""
     parent = missing.rpartition(".")[0]
-    path = importlib.import_module(parent).__path__ if parent else None
+    path = getattr(importlib.import_module(parent), "__path__", []) if parent else None  # None is sys.path
     return [module.name for module in pkgutil.iter_modules(path)]
 
 

@@ -8,14 +8,10 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.varlen import varlen_attn
 
 from geopt.models.partition import Partition
 from geopt.models.position import Position
-
-try:
-    from torch.nn.attention.varlen import varlen_attn
-except ImportError:  # torch built without it
-    varlen_attn = None
 
 Backend = Literal["auto", "bucketed", "varlen", "reference"]
 
@@ -47,8 +43,8 @@ def partition_attention(q: Tensor, k: Tensor, v: Tensor, partition: Partition, b
     if backend == "varlen" and not can_varlen:
         raise ValueError(
             f"partition_attention: backend 'varlen' must have float16 or bfloat16 heads of 8, 16, ... 256 channels on "
-            f"a GPU of compute capability 8.0 or later and torch.nn.attention.varlen, got {q.dtype} heads of "
-            f"{q.shape[2]} channels on {q.device}; use backend 'bucketed'"
+            f"a GPU of compute capability 8.0 or later, got {q.dtype} heads of {q.shape[2]} channels on {q.device}; "
+            f"use backend 'bucketed'"
         )
     if q.shape[0] == 0:
         return q + k + v  # no token, but a graph that reaches the projections: DDP waits for their gradients
@@ -102,7 +98,7 @@ class PartitionAttention(nn.Module):
 
 
 def _can_varlen(q: Tensor) -> bool:
-    if varlen_attn is None or not q.is_cuda or q.dtype not in (torch.float16, torch.bfloat16):
+    if not q.is_cuda or q.dtype not in (torch.float16, torch.bfloat16):
         return False
     return q.shape[2] % 8 == 0 and q.shape[2] <= 256 and torch.cuda.get_device_capability(q.device) >= (8, 0)
 
@@ -122,8 +118,8 @@ def _bucketed(q: Tensor, k: Tensor, v: Tensor, partition: Partition) -> Tensor:
     slots = zip(*(_Spread.apply(rows, slot_to_row, row_to_slot).split(sizes) for rows in (q, k, v)))
     attended = []
     for (num_rows, length, mask), qkv in zip(buckets, slots):
-        by_head = [rows.view(num_rows, length, *q.shape[1:]).transpose(1, 2) for rows in qkv]
-        out = F.scaled_dot_product_attention(*by_head, attn_mask=mask)
+        query, key, value = (rows.view(num_rows, length, *q.shape[1:]).transpose(1, 2) for rows in qkv)
+        out = F.scaled_dot_product_attention(query, key, value, mask)
         attended.append(out.transpose(1, 2).reshape(num_rows * length, *q.shape[1:]))
     return _Collect.apply(torch.cat(attended), row_to_slot)
 

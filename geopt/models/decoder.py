@@ -1,4 +1,4 @@
-"""The encoder's transformer over visible and hidden tokens together; shallower, as it is discarded after pre-training."""
+"""The encoder's transformer over visible and hidden tokens together; shallower, as only pre-training uses it."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Rotary(nn.Module):
 
     def forward(self, partition: Partition) -> Position:
         with torch.autocast(partition.cells.device.type, enabled=False):  # bfloat16 cannot count to 400
-            angles = (partition.cells.float() @ self.turns)[:, None, :]
+            angles = (partition.cells.float() @ self.turns.float())[:, None, :]
         return Position(cos=angles.cos(), sin=angles.sin())
 
 
