@@ -27,6 +27,7 @@ CXX_FLAGS = [
     "-fPIC",
     "-fvisibility=hidden",
     "-fno-math-errno",
+    "-fno-trapping-math",  # nobody reads floating-point exception flags; comparisons in loops may then be vectorised
     "-ffp-contract=off",  # a fused multiply-add would move ties and voxel borders
     "-fopenmp-simd",
     "-Wall",

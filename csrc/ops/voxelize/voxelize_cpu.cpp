@@ -5,19 +5,10 @@
 #include <cstring>
 
 #include "common/parallel.h"
+#include "common/radix_sort.h"
 
 namespace geopt {
 namespace {
-
-constexpr int kRadixBits = 11;
-constexpr int kBuckets = 1 << kRadixBits;
-constexpr int64_t kMinChunk = 8192;  // points; smaller chunks cost more in histograms than they save
-
-int bits_for(uint64_t count) {  // bits that hold 0 .. count - 1
-  int bits = 0;
-  while (bits < 63 && (uint64_t{1} << bits) < count) ++bits;
-  return bits;
-}
 
 // A key and a row: in one word when they fit (half the traffic), else side by side.
 struct Packed {
@@ -39,39 +30,6 @@ struct Coder {
   void set(Pair& e, uint64_t key, uint64_t row) const { e = {key, row}; }
 };
 
-// Stable least-significant-digit radix sort in equal chunks; chunks, not threads, decide where each element goes.
-template <class E>
-void radix_sort(std::vector<E>& elements, std::vector<E>& spare, const Coder& coder, int key_bits, int num_chunks) {
-  const int64_t n = static_cast<int64_t>(elements.size());
-  spare.resize(n);
-  std::vector<std::array<int64_t, kBuckets>> histogram(num_chunks);
-  for (int shift = 0; shift < key_bits; shift += kRadixBits) {
-    parallel_for(0, num_chunks, 1, [&](int64_t from, int64_t to) {
-      for (int64_t c = from; c < to; ++c) {
-        auto& counts = histogram[c];
-        counts.fill(0);
-        for (int64_t i = n * c / num_chunks; i < n * (c + 1) / num_chunks; ++i)
-          ++counts[coder.key(elements[i]) >> shift & (kBuckets - 1)];
-      }
-    });
-    int64_t total = 0;
-    for (int bucket = 0; bucket < kBuckets; ++bucket)
-      for (int c = 0; c < num_chunks; ++c) {
-        const int64_t count = histogram[c][bucket];
-        histogram[c][bucket] = total;
-        total += count;
-      }
-    parallel_for(0, num_chunks, 1, [&](int64_t from, int64_t to) {
-      for (int64_t c = from; c < to; ++c) {
-        auto& next = histogram[c];
-        for (int64_t i = n * c / num_chunks; i < n * (c + 1) / num_chunks; ++i)
-          spare[next[coder.key(elements[i]) >> shift & (kBuckets - 1)]++] = elements[i];
-      }
-    });
-    elements.swap(spare);
-  }
-}
-
 // Contribution of each index along each axis to the finest key, so that a key is three look-ups and no division.
 std::array<std::vector<int64_t>, 3> axis_tables(const KeyLayout& layout) {
   std::array<std::vector<int64_t>, 3> tables;
@@ -90,8 +48,11 @@ template <class E>
 VoxelIndex build(
     const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, const KeyLayout& layout,
     int64_t* point_to_token, const Coder& coder, int key_bits) {
-  const int num_chunks = static_cast<int>(std::clamp<int64_t>(n / kMinChunk, 1, num_threads()));
-  const auto tables = axis_tables(layout);
+  const int num_chunks = num_sort_chunks(n);
+  // Tables larger than the cloud would cost more than the divisions they save, and may not fit in memory.
+  const bool tabled = layout.shape[0] + layout.shape[1] + layout.shape[2] <= std::max<int64_t>(n, 4096);
+  std::array<std::vector<int64_t>, 3> tables;
+  if (tabled) tables = axis_tables(layout);
 
   // Keys, compacted to the points inside.
   std::vector<uint64_t> keys(n);
@@ -108,12 +69,13 @@ VoxelIndex build(
         for (int a = 0; a < 3; ++a)
           cell[a] = voxel_axis(xyz[3 * i + a], layout.lower[a], layout.size[a], layout.shape[a]);
         const bool inside = (cell[0] | cell[1] | cell[2]) >= 0;
-        keys[i] = inside ? static_cast<uint64_t>(
-                               cloud * layout.cells_per_cloud + tables[0][cell[0]] + tables[1][cell[1]] +
-                               tables[2][cell[2]])
-                         : kOutside;
         point_to_token[i] = -1;
-        count += inside;
+        keys[i] = kOutside;
+        if (!inside) continue;
+        const int64_t key =
+            tabled ? tables[0][cell[0]] + tables[1][cell[1]] + tables[2][cell[2]] : nested_key(layout, cell);
+        keys[i] = static_cast<uint64_t>(cloud * layout.cells_per_cloud + key);
+        ++count;
       }
       kept[c + 1] = count;
     }
@@ -129,7 +91,7 @@ VoxelIndex build(
     }
   });
 
-  radix_sort(elements, spare, coder, key_bits, num_chunks);
+  radix_sort(elements, spare, [&](const E& e) { return coder.key(e); }, key_bits, num_chunks);
 
   // Cells of the finest level, then each coarser level from the one below it.
   const int last = layout.num_levels - 1;

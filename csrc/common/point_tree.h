@@ -1,0 +1,136 @@
+// A tree of boxes over the points of each cloud of a batch, for exact searches.
+//
+// Points are sorted along a Morton curve and cut into leaves of 16; 8 neighbours in that order share a parent, and so
+// on upwards. The curve decides only how fast a search is: boxes are those of the points themselves, so a search that
+// skips what axis_gap (distance.h) rules out finds what a comparison with every point finds, to the bit.
+// Points with a NaN or an infinity are left out.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "common/distance.h"
+
+namespace geopt {
+
+constexpr int kLeafSize = 16;
+constexpr int kFanout = 8;
+
+// Squared distance and row of a candidate as one number: comparing two compares (distance, row).
+using Candidate = uint64_t;
+
+inline Candidate make_candidate(float squared_distance, uint32_t row) {
+  uint32_t bits;  // floats >= 0 order like their bits
+  std::memcpy(&bits, &squared_distance, sizeof bits);
+  return uint64_t{bits} << 32 | row;
+}
+inline float candidate_distance(Candidate c) {
+  const uint32_t bits = static_cast<uint32_t>(c >> 32);
+  float distance;
+  std::memcpy(&distance, &bits, sizeof distance);
+  return distance;
+}
+inline uint32_t candidate_row(Candidate c) { return static_cast<uint32_t>(c); }
+
+constexpr uint32_t kNoRow = 0xffffffffu;  // of the padding in the last leaf of a cloud
+constexpr Candidate kFarthest = uint64_t{0x7f800000u} << 32 | kNoRow;  // infinity; every real candidate is below it
+
+struct alignas(64) Leaf {
+  float xyz[3][kLeafSize];    // infinity in the padding
+  uint32_t row[kLeafSize];    // counted from the first row of the cloud
+};
+
+// The boxes of up to 8 children, the smallest row in each; padding is an empty box.
+struct alignas(32) Node {
+  float lower[3][kFanout], upper[3][kFanout];
+  uint32_t first_row[kFanout];
+};
+
+struct Cloud {
+  int64_t first_row = 0, num_rows = 0;
+  int64_t first_leaf = 0, num_leaves = 0;
+  std::vector<int64_t> level_nodes;  // where the nodes of each level begin in PointTree::nodes, leaves' parents first
+  double lower[3] = {0, 0, 0};       // the Morton curve: cells of one size from this corner on
+  double inverse_cell = 0;
+};
+
+// One point to search around, beginning near a leaf.
+struct Query {
+  int64_t row;   // in the batch
+  int32_t cloud;
+  int64_t leaf;  // nearest along the curve, counted from the first leaf of the cloud
+};
+
+class PointTree {
+ public:
+  // xyz (n, 3), offsets (num_clouds + 1); clouds of fewer than 2**32 - 1 rows.
+  PointTree(const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds);
+
+  // The tree's own points along the curve, without those left out.
+  std::vector<Query> own_queries() const;
+  // Other points along the curves of these clouds, without those that are not finite or meet an empty cloud.
+  std::vector<Query> queries(const float* xyz, int64_t n, const int64_t* offsets) const;
+
+  const Cloud& cloud(int64_t index) const { return clouds_[index]; }
+  const Leaf& leaf(const Cloud& cloud, int64_t index) const { return leaves_[cloud.first_leaf + index]; }
+
+  // Calls visit(leaf index) for every leaf that may hold a candidate below `bound`, nearer ones mostly first. `visit`
+  // may lower `bound` as it finds candidates.
+  template <class Visit>
+  void walk(const Cloud& cloud, const float* query, const Candidate& bound, const Visit& visit) const;
+
+ private:
+  uint64_t curve_key(int64_t cloud, const float* p) const;
+
+  std::vector<Cloud> clouds_;
+  std::vector<Leaf> leaves_;
+  std::vector<Node> nodes_;
+  std::vector<uint64_t> leaf_keys_;  // curve_key of the first point of each leaf
+  std::vector<int64_t> order_;       // rows along the curve
+  int axis_bits_;
+};
+
+template <class Visit>
+void PointTree::walk(const Cloud& cloud, const float* query, const Candidate& bound, const Visit& visit) const {
+  if (cloud.num_leaves == 0) return;
+  struct Pending {
+    Candidate nearest;  // no candidate below it lies under the node
+    int64_t index;
+    int level;
+  };
+  Pending stack[16 * kFanout];  // 2**32 rows make 10 levels, each leaves at most kFanout - 1 siblings behind
+  int size = 0;
+  stack[size++] = {0, 0, static_cast<int>(cloud.level_nodes.size())};
+  while (size > 0) {
+    const Pending top = stack[--size];
+    if (top.nearest >= bound) continue;
+    if (top.level == 0) {
+      visit(top.index);
+      continue;
+    }
+    const Node& node = nodes_[cloud.level_nodes[top.level - 1] + top.index];
+    float distance[kFanout];
+#pragma omp simd
+    for (int i = 0; i < kFanout; ++i)
+      distance[i] = squared_length(
+          axis_gap(query[0], node.lower[0][i], node.upper[0][i]), axis_gap(query[1], node.lower[1][i], node.upper[1][i]),
+          axis_gap(query[2], node.lower[2][i], node.upper[2][i]));
+    const float reach = candidate_distance(bound);
+    int passing[kFanout], count = 0;
+    for (int i = 0; i < kFanout; ++i) {  // without a branch: which children pass is unpredictable
+      passing[count] = i;
+      count += distance[i] <= reach;
+    }
+    const int first = size;
+    for (int j = 0; j < count; ++j) {
+      const int i = passing[j];
+      const Pending child{make_candidate(distance[i], node.first_row[i]), top.index * kFanout + i, top.level - 1};
+      int at = size++;  // insertion sort: the nearest child is taken from the stack first
+      for (; at > first && stack[at - 1].nearest < child.nearest; --at) stack[at] = stack[at - 1];
+      stack[at] = child;
+    }
+  }
+}
+
+}  // namespace geopt
