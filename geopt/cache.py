@@ -63,7 +63,7 @@ def _load(entry: Path, fingerprint: str) -> Arrays | None:
         with np.load(entry, allow_pickle=False) as file:
             if str(file["fingerprint"]) != fingerprint:
                 return None
-            return {key: file[key] for key in file.files if key != "fingerprint"}
+            return {key: file[key] for key in json.loads(str(file["names"]))}
     except FileNotFoundError:
         return None
     except Exception as error:  # a damaged archive raises almost anything, and the remedy is always the same
@@ -76,7 +76,9 @@ def _store(entry: Path, fingerprint: str, built: Arrays) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=entry.parent, prefix=entry.stem, suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            np.savez(file, fingerprint=np.array(fingerprint), **built)  # type: ignore[arg-type]
+            # a damaged archive can look whole but for a missing array, hence the names
+            meta = {"fingerprint": np.array(fingerprint), "names": np.array(json.dumps(list(built)))}
+            np.savez(file, **meta, **built)  # type: ignore[arg-type]
         os.replace(temporary, entry)
     except BaseException:
         os.unlink(temporary)

@@ -89,6 +89,15 @@ def test_a_damaged_entry_is_built_again(source, damage, caplog):
     assert get(source, build) and build.calls == 2
 
 
+def test_an_entry_that_lost_an_array_is_built_again(source):
+    build = Counted(source)
+    get(source, build)
+    (entry,) = entries()
+    with np.load(entry) as whole:
+        np.savez(entry, **{name: whole[name] for name in whole.files if name != "numbers"})
+    assert set(get(source, build)) == {"text", "numbers", "none"} and build.calls == 2
+
+
 def test_small_sources_leave_no_entry(source):
     build = Counted(source)
     for _ in range(2):

@@ -19,7 +19,7 @@ from geopt.data.sweeps import POINT_BYTES, Cloud, Sweep, aggregate, compose, inv
 from geopt.structures import Boxes
 
 FrameKind = Literal["keyframes", "all_sweeps"]
-Frame = Literal["ego", "lidar"]
+ModelFrame = Literal["ego", "lidar"]
 FRAME_NAME = re.compile(r"(?P<scene>.+)/(?P<key_frame>\d+)(?P<after>[+-]\d+)?")
 
 
@@ -188,7 +188,7 @@ class NuScenes:
         """(3, 4) where the vehicle was in the map at the time of the sweep, metres."""
         return rigid(self.sweeps.ego_quat_wxyz[row], self.sweeps.ego_translation[row])
 
-    def cloud(self, row: int, past: Sequence[int] = (), frame: Frame = "ego") -> Cloud:
+    def cloud(self, row: int, past: Sequence[int] = (), frame: ModelFrame = "ego") -> Cloud:
         """Bring a sweep and past sweeps into the frame of the former.
 
         Points go LiDAR, ego at the time of their sweep, global, ego at the time of ``row``, in float64. Those of past
@@ -214,12 +214,12 @@ class NuScenes:
             sweeps.append(Sweep(self.path(other), motion, lag_us * 1e-6))
         return aggregate(sweeps)
 
-    def _model_from_ego(self, row: int, frame: Frame) -> NDArray[np.float64]:
+    def _model_from_ego(self, row: int, frame: ModelFrame) -> NDArray[np.float64]:
         if frame not in ("ego", "lidar"):
             raise ValueError(f"NuScenes: frame must be 'ego' or 'lidar', got {frame!r}")
         return np.eye(3, 4) if frame == "ego" else inverse(self.ego_from_lidar(row))
 
-    def boxes(self, row: int, frame: Frame = "ego") -> Boxes:
+    def boxes(self, row: int, frame: ModelFrame = "ego") -> Boxes:
         """Annotated boxes of a key frame.
 
         Args:
