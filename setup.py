@@ -129,8 +129,8 @@ class BuildWithNinja(build_ext):
                 "-DGEOPT_WITH_CUDA",
                 "-DUSE_CUDA",  # shows the CUDA part of the stable ABI
                 f"-isystem {home / 'include'}",
-                f'-DGEOPT_CUDA_ARCHS=\'"{archs}"\'',
-                f'-DGEOPT_NVCC_VERSION=\'"{version.group(1) if version else "unknown"}"\'',
+                f"-DGEOPT_CUDA_ARCHS='\"{archs}\"'",
+                f"-DGEOPT_NVCC_VERSION='\"{version.group(1) if version else 'unknown'}\"'",
             ]
             # cudart is static, so that one library serves machines with and without CUDA.
             libraries += [f"-L{home / 'lib64'}", "-lcudart_static -ldl -lrt -lpthread"]

@@ -99,7 +99,9 @@ class Level:
         if self.number == 0:
             return key_to_coords(self.keys, self.grid.shape)
         parent = self._index.levels[0].coords_bxyz[self.token]
-        scale = torch.tensor((1, *self._index.pyramid.subdivision(self.number)), dtype=torch.int32, device=parent.device)
+        scale = torch.tensor(
+            (1, *self._index.pyramid.subdivision(self.number)), dtype=torch.int32, device=parent.device
+        )
         coords = parent * scale
         coords[:, 1:] += self._index.pyramid.slot_coords(self.number).to(parent)[self.slot]
         return coords
@@ -125,9 +127,9 @@ class Level:
         lowest = self._index.finest_sums.lowest_sweep
         if self is finest:
             return lowest
-        return torch.segment_reduce(
-            lowest.double(), "min", offsets=torch.searchsorted(finest.starts, self.starts)
-        ).to(torch.int64)
+        return torch.segment_reduce(lowest.double(), "min", offsets=torch.searchsorted(finest.starts, self.starts)).to(
+            torch.int64
+        )
 
     @functools.cached_property
     def centroids(self) -> Tensor:

@@ -202,7 +202,9 @@ class GeoMAE(nn.Module):
 
     def finish_baseline(self, sums: Sums) -> Truth:
         parts = _nested(sums)
-        return _flat({t.name: t.finish_baseline(parts[t.name]) for t in self._targets() if t.name in parts}, as_sums=False)
+        return _flat(
+            {t.name: t.finish_baseline(parts[t.name]) for t in self._targets() if t.name in parts}, as_sums=False
+        )
 
     @torch.no_grad()
     def validation_sums(self, batch: PointBatch, baseline: Truth) -> Sums:

@@ -54,7 +54,9 @@ def cell_pca(
     _check.tensor(op, "rows", rows, "(R)", (torch.int64,))
     _check.offsets(op, "member_starts", member_starts, points.shape[0], "points")
     if member_starts.shape[0] != coords_bxyz.shape[0] + 1:
-        raise ValueError(f"{op}: member_starts must have {coords_bxyz.shape[0] + 1} entries, got {member_starts.shape[0]}")
+        raise ValueError(
+            f"{op}: member_starts must have {coords_bxyz.shape[0] + 1} entries, got {member_starts.shape[0]}"
+        )
     if any(w < 1 or w % 2 == 0 for w in window):
         raise ValueError(f"{op}: window must be odd on every axis, got {window}")
     if centers is not None:

@@ -46,7 +46,9 @@ def cell_sums(
     if sweep_rows is not None:
         _check.tensor(op, "sweep_rows", sweep_rows, "(N)", (torch.int64,))
         if sweep_rows.shape[0] != xyz.shape[0]:
-            raise ValueError(f"{op}: sweep_rows must have one entry per point ({xyz.shape[0]}), got {sweep_rows.shape[0]}")
+            raise ValueError(
+                f"{op}: sweep_rows must have one entry per point ({xyz.shape[0]}), got {sweep_rows.shape[0]}"
+            )
     if not has_kernel("cell_sums", xyz.device.type):
         return CellSums(*reference.cell_sums(xyz, order, starts, lower, sweep_rows))
     return CellSums(*torch.ops.geopt.cell_sums(xyz, order, starts, *lower, sweep_rows))

@@ -39,7 +39,9 @@ def segment_reduce(values: Tensor, segment: Tensor, num_segments: int, reduce: R
     _check.tensor(op, "segment", segment, "(N)", (torch.int64,))
     _check.same_device(op, "segment", segment, "values", values)
     if segment.shape[0] != values.shape[0]:
-        raise ValueError(f"{op}: segment must have one entry per row of values ({values.shape[0]}), got {segment.shape[0]}")
+        raise ValueError(
+            f"{op}: segment must have one entry per row of values ({values.shape[0]}), got {segment.shape[0]}"
+        )
     if reduce not in _MODES:
         raise ValueError(f"{op}: reduce must be one of {', '.join(map(repr, _MODES))}, got {reduce!r}")
     if num_segments < 0:

@@ -22,7 +22,9 @@ def cell_pca(
     device = points.device
     size = torch.tensor(shape, device=device)
     coords = coords_bxyz.to(torch.int64)
-    keys, by_key = torch.sort(((coords[:, 0] * shape[0] + coords[:, 1]) * shape[1] + coords[:, 2]) * shape[2] + coords[:, 3])
+    keys, by_key = torch.sort(
+        ((coords[:, 0] * shape[0] + coords[:, 1]) * shape[1] + coords[:, 2]) * shape[2] + coords[:, 3]
+    )
     member_counts = member_starts.diff()
 
     # (row, point) pairs of every neighbourhood.

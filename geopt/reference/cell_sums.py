@@ -12,7 +12,9 @@ def cell_sums(
     xyz: Tensor, order: Tensor, starts: Tensor, lower: tuple[float, float, float], sweep_rows: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     num_cells = starts.shape[0] - 1
-    cell = torch.repeat_interleave(torch.arange(num_cells, device=xyz.device), starts.diff(), output_size=order.shape[0])
+    cell = torch.repeat_interleave(
+        torch.arange(num_cells, device=xyz.device), starts.diff(), output_size=order.shape[0]
+    )
     offset = xyz[order].double() - torch.tensor(lower, dtype=torch.float64, device=xyz.device)
     fixed = torch.round(offset * FIXED_POINT_PER_METRE).to(torch.int64)
     sums = fixed.new_zeros(num_cells, 3).index_add_(0, cell, fixed)  # integers: exact in any order

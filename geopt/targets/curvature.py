@@ -48,7 +48,11 @@ class Curvature(Target):
         surface = surface_of_queries(queries, self.hood)
         keep = torch.nonzero(surface.enough)[:, 0]
         values = surface.eigenvalues[keep].flip(1) + 1e-9
-        return {"query": surface.query[keep], "slot": surface.slot[keep], "ratios": values / values.sum(1, keepdim=True)}
+        return {
+            "query": surface.query[keep],
+            "slot": surface.slot[keep],
+            "ratios": values / values.sum(1, keepdim=True),
+        }
 
     def loss(self, prediction: Tensor, truth: Truth) -> Loss:
         picked = pick(prediction, truth["query"], truth["slot"], self.slots)

@@ -78,7 +78,9 @@ def _empty_places(index: GeometryIndex, visible: Tensor, radius: int) -> Tensor:
     shape = torch.tensor(grid.shape, device=seen.device)
     inside = ((near >= 0) & (near < shape)).all(dim=1)
     near, batch = near[inside], batch[inside]
-    keys = torch.unique(((batch * grid.shape[0] + near[:, 0]) * grid.shape[1] + near[:, 1]) * grid.shape[2] + near[:, 2])
+    keys = torch.unique(
+        ((batch * grid.shape[0] + near[:, 0]) * grid.shape[1] + near[:, 1]) * grid.shape[2] + near[:, 2]
+    )
     if len(tokens) == 0:
         return key_to_coords(keys, grid.shape)
     at = torch.searchsorted(tokens.keys, keys).clamp(max=len(tokens) - 1)

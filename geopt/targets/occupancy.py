@@ -43,10 +43,10 @@ class Occupancy(Target):
             wanted = torch.stack([1 - occupied, occupied], dim=-1).flatten(1)
             return Loss(F.binary_cross_entropy_with_logits(prediction, wanted, reduction="sum"), count)
         positives = occupied.sum()
-        weight = ((occupied.numel() - positives) / positives.clamp(min=1)).sqrt().clamp(1, max(self.max_positive_weight, 1))
-        return Loss(
-            F.binary_cross_entropy_with_logits(prediction, occupied, pos_weight=weight, reduction="sum"), count
+        weight = (
+            ((occupied.numel() - positives) / positives.clamp(min=1)).sqrt().clamp(1, max(self.max_positive_weight, 1))
         )
+        return Loss(F.binary_cross_entropy_with_logits(prediction, occupied, pos_weight=weight, reduction="sum"), count)
 
     def probability(self, prediction: Tensor) -> Tensor:
         """(Q, channels) -> (Q, slots) probability that the cell is occupied."""
@@ -54,7 +54,10 @@ class Occupancy(Target):
 
     def baseline_sums(self, truth: Truth) -> Sums:
         occupied = _of_hidden(truth)
-        return {"occupied": occupied.sum(0).double(), "tokens": torch.tensor(float(occupied.shape[0]), dtype=torch.float64)}
+        return {
+            "occupied": occupied.sum(0).double(),
+            "tokens": torch.tensor(float(occupied.shape[0]), dtype=torch.float64),
+        }
 
     def finish_baseline(self, sums: Sums) -> Truth:
         return {"majority": sums["occupied"] * 2 > sums["tokens"]}

@@ -54,6 +54,10 @@ def surface_of_queries(queries: Queries, hood: Neighborhood) -> Surface:
     pca = queries.planes(hood.level, hood.window, hood.about_own)
     low, middle, high = pca.eigenvalues.unbind(1)
     # Three centroids span a plane at least; a smooth line or a single place has no normal.
-    enough = (pca.num_points >= hood.min_cells) & (high > 0) if hood.min_cells > 0 else torch.ones_like(high, dtype=torch.bool)
+    enough = (
+        (pca.num_points >= hood.min_cells) & (high > 0)
+        if hood.min_cells > 0
+        else torch.ones_like(high, dtype=torch.bool)
+    )
     determined = enough & (middle - low > hood.min_gap * high) if hood.min_cells > 0 else enough
     return Surface(query, slot, pca.normals, pca.eigenvalues, enough, determined, rows)
