@@ -14,9 +14,7 @@ def batch_of(*clouds: Tensor, seeds: tuple[int, ...] | None = None, num_features
     xyz = torch.cat([torch.zeros(0, 3), *clouds]).float()
     return PointBatch(
         xyz=xyz,
-        features=torch.linspace(0, 1, max(xyz.shape[0] * num_features, 1))[: xyz.shape[0] * num_features].view(
-            -1, num_features
-        ),
+        features=torch.nan_to_num(torch.sin(xyz)).repeat(1, num_features)[:, :num_features],
         offsets=torch.cumsum(lengths, 0),
         sweep_rows=torch.repeat_interleave(torch.arange(len(clouds)), lengths[1:]),
         sensor_origins=torch.tensor([[0.0, 0.0, 1.8]]).expand(len(clouds), 3).contiguous(),

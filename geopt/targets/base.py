@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from geopt.geometry import GeometryIndex, Pyramid

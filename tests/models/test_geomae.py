@@ -1,0 +1,181 @@
+"""The whole model: every target that is configured is trained, and nothing else changes the loss."""
+
+import json
+
+import pytest
+import torch
+from batches import batch_of, street
+
+from geopt.geometry import GeometryIndex, Pyramid
+from geopt.models.config import MaskConfig, ModelConfig, TargetsConfig
+from geopt.models.geomae import GeoMAE
+from geopt.models.pretrained import PretrainedEncoder
+from geopt.structures import VoxelGrid
+
+GRID = VoxelGrid((-8, -8, -4), (8, 8, 4), (1.0, 1.0, 8.0))
+PYRAMID = Pyramid(GRID, ((2, 2, 4), (2, 2, 2)))
+SMALL = ModelConfig.model_validate(
+    {
+        "voxel_encoder": {"channels": [16, 32]},
+        "encoder": {"kind": "group", "d_model": 32, "num_heads": 2, "d_ffn": 32, "num_blocks": 1},
+        "decoder": {"kind": "group", "d_model": 32, "num_heads": 2, "d_ffn": 32, "num_blocks": 1},
+    }
+)
+NOTHING = {"occupancy": None, "centroid": None, "normal": None, "curvature": None, "density": None}
+ONE_TARGET = {
+    "occupancy_1": {"occupancy": {"weights": [0, 2]}},
+    "occupancy_2": {"occupancy": {"weights": [0, 0, 5], "two_logits": True}},
+    "centroid_0": {"centroid": {"weights": [10]}},
+    "centroid_1": {"centroid": {"weights": [0, 8]}},
+    "centroid_2": {"centroid": {"weights": [0, 0, 10], "origin": "corner", "loss": "mse"}},
+    "normal_1": {"normal": {"weight": 4}},
+    "normal_0": {"normal": {"loss": "mse"}, "neighborhood": {"level": 0, "window": [3, 3, 1], "min_cells": 0}},
+    "curvature_1": {"curvature": {"weight": 2}},
+    "curvature_0": {"curvature": {"loss": "mse"}, "neighborhood": {"level": 0, "window": [3, 3, 1]}},
+    "density_1": {"density": {"weights": [0, 0.5]}},
+}
+
+
+def model_of(targets=None, mask=None, seed=0, **changes):
+    torch.manual_seed(seed)
+    return GeoMAE(
+        PYRAMID,
+        ("intensity", "time_lag_s"),
+        SMALL.model_copy(update=changes),
+        MaskConfig.model_validate(mask or {}),
+        TargetsConfig() if targets is None else TargetsConfig.model_validate({**NOTHING, **targets}),
+    )
+
+
+BATCH = batch_of(street(0, n=800), torch.zeros(0, 3), street(1, n=500))
+
+
+@pytest.mark.parametrize("name", ONE_TARGET)
+def test_a_configured_target_changes_the_loss_and_receives_gradient(name):
+    alone = model_of(ONE_TARGET[name])
+    assert list(alone.targets) == [name]
+    output = alone(BATCH)
+    output.loss.backward()
+    assert float(output.loss.detach()) == pytest.approx(alone.targets[name].weight * float(output.terms[name]))
+    assert float(alone.heads[name].weight.grad.abs().sum()) > 0
+    encoder = sum(float(p.grad.abs().sum()) for p in alone.backbone.parameters())
+    assert encoder > 0 and float(alone.mask_token.grad.abs().sum()) > 0
+
+    other = {"density": {"weights": [1, 0.5 if name == "density_1" else 0]}}
+    together = model_of({**ONE_TARGET[name], **other})(BATCH)
+    assert set(together.terms) == {name, "density_0"}
+    assert float(together.loss.detach()) > float(together.terms["density_0"])
+
+
+def test_every_parameter_of_the_default_targets_is_trained():
+    model = model_of()
+    model(BATCH).loss.backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+
+
+def test_the_released_variant_also_encodes_hidden_tokens():
+    """Their points reach the batch statistics, as in the official code; tokens themselves stay hidden."""
+    norm = SMALL.voxel_encoder.model_copy(update={"norm": "batch"})
+    plain = model_of(voxel_encoder=norm)
+    released = model_of(voxel_encoder=norm, encode_hidden=True)
+    assert float(plain(BATCH).loss.detach()) != float(released(BATCH).loss.detach())
+    plain.eval(), released.eval()
+    released.load_state_dict(plain.state_dict())
+    assert float(plain(BATCH).loss.detach()) == pytest.approx(float(released(BATCH).loss.detach()), rel=1e-6)
+
+
+def test_hidden_points_do_not_reach_the_encoder():
+    model = model_of().eval()
+    prediction = model.predict(BATCH)
+    hidden = torch.isin(prediction.index.point_to_token, prediction.mask.hidden)
+    moved = BATCH.features.clone()
+    moved[hidden] = 1e6
+    changed = type(BATCH)(**{**vars(BATCH), "features": moved})
+    for name, output in model.predict(changed).outputs.items():
+        assert torch.equal(output, prediction.outputs[name])
+
+
+@pytest.mark.parametrize(
+    "clouds", [[torch.zeros(0, 3)], [torch.zeros(1, 3)], [torch.full((5, 3), 99.0), street(0, n=40)]]
+)
+def test_nearly_empty_batches_have_a_finite_loss(clouds):
+    model = model_of(mask={"empty_radius": 1})
+    output = model(batch_of(*clouds))
+    output.loss.backward()
+    assert output.loss.isfinite()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_clouds_together_lose_what_they_lose_alone():
+    model = model_of({"centroid": {"weights": [0, 0, 1]}}).eval()
+    clouds = [street(0, n=700), street(1, n=300)]
+    together = model.predict(batch_of(*clouds))
+    name = "centroid_2"
+    parts = [model.predict(batch_of(cloud, seeds=(i,))) for i, cloud in enumerate(clouds)]
+    with torch.no_grad():
+        whole = model.targets[name].loss(together.outputs[name], together.truths[name])
+        losses = [model.targets[name].loss(part.outputs[name], part.truths[name]) for part in parts]
+    assert float(whole.count) == sum(float(loss.count) for loss in losses)
+    assert float(whole.total) == pytest.approx(sum(float(loss.total) for loss in losses), rel=1e-5)
+
+
+def test_validation_reports_each_metric_beside_its_baseline():
+    model = model_of().eval()
+    baseline = model.finish_baseline(model.baseline_sums(BATCH))
+    metrics = model.finish_validation(model.validation_sums(BATCH, baseline))
+    for name in ("occupancy_iou", "centroid_error_m", "normal_error_deg", "curvature_error"):
+        assert 0 <= metrics[f"val/{name}"] and 0 <= metrics[f"val/{name}_baseline"]
+    assert metrics["val/loss"] == pytest.approx(
+        sum(t.weight * metrics[f"val/loss_{n}"] for n, t in model.targets.items())
+    )
+    halves = [batch_of(street(0, n=800)), batch_of(street(1, n=500), seeds=(2,))]
+    sums = [model.validation_sums(half, baseline) for half in halves]
+    added = model.finish_validation({key: sums[0][key] + sums[1][key] for key in sums[0]})
+    assert added["val/centroid_error_m"] == pytest.approx(metrics["val/centroid_error_m"], rel=1e-5)
+    assert added["val/occupancy_iou_baseline"] == pytest.approx(metrics["val/occupancy_iou_baseline"])
+
+
+def test_encoder_comes_back_from_its_state():
+    model = model_of().eval()
+    state, description = model.encoder_state()
+    encoder = PretrainedEncoder.from_state(state, json.loads(json.dumps(description)))
+    features, inside = encoder(BATCH)
+    assert features.shape == (BATCH.xyz.shape[0], 64)
+    index = GeometryIndex(BATCH, PYRAMID)
+    assert torch.equal(inside, index.point_to_token >= 0)
+    assert not features[~inside].any()
+    everything = torch.arange(len(index.levels[0]))
+    with torch.no_grad():
+        tokens, _, _ = model.backbone.voxel_tokens(index, BATCH.features, everything)
+        tokens = model.backbone.encoder(tokens, index.levels[0].coords_bxyz)
+    assert torch.allclose(features[inside][:, :32], tokens[index.point_to_token[inside]], atol=1e-6)
+
+
+def test_picture_shows_the_first_frame_only():
+    model = model_of().eval()
+    picture = model.picture(batch_of(street(1, n=500), street(0)))
+    assert picture["points"].shape[0] == street(1, n=500).shape[0]
+    assert picture["cell_truth"].sum() > 0
+    lower, upper = torch.tensor(GRID.lower), torch.tensor(GRID.upper)
+    for key in ("cell_centers", "normal_positions"):
+        assert bool(((picture[key] > lower) & (picture[key] < upper)).all())
+    assert torch.allclose(picture["normals_predicted"].norm(dim=1), torch.ones(picture["normals"].shape[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: model_of({}), "targets: at least one target must have a weight above 0, got none"),
+        (
+            lambda: model_of({"centroid": {"weights": [1, 1, 1, 1]}}),
+            r"targets.centroid.weights must have at most 3 entries .*, got 4",
+        ),
+        (
+            lambda: model_of(voxel_encoder=SMALL.voxel_encoder.model_copy(update={"channels": (16,)})),
+            r"the last of voxel_encoder.channels must equal encoder.d_model \(32\), got 16",
+        ),
+    ],
+)
+def test_models_that_do_not_fit_are_refused(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
