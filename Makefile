@@ -1,5 +1,11 @@
-# make demo    set up, simulate, pre-train, report         make test       set up, then the tests
-# make build   compile the ops into the checkout            make test-long  the checks that take minutes
+# make demo       set up, simulate a street, pre-train on it, write a report
+# make test       set up, then the tests
+# make test-long  the checks that take minutes
+# make build      compile the ops into the checkout
+# make lint       ruff and mypy
+#
+# TORCH_INDEX=URL takes torch from another index (such as the one of CPU builds), VENV=DIR sets the environment's folder,
+# GEOPT_CUDA=0 leaves CUDA out.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -16,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 .PHONY: help setup build demo test test-long lint clean
 
 help:
-	@sed -n '1,2p' Makefile | cut -c3-
+	@sed -n '1,5p' Makefile | cut -c3-
 
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)
@@ -33,16 +39,15 @@ setup: $(VENV)/.geopt
 build: setup
 	$(PY) setup.py -q build_ext --inplace
 
-demo: export GEOPT_CUDA_ARCHS ?= native
 demo: build
-	$(PY) benchmarks/demo.py $(DEMO)
+	$(VENV)/bin/geopt demo $(DEMO)
 
 # CUDA for one architecture only: enough to prove that everything compiles, links and loads.
-test: export GEOPT_CUDA_ARCHS ?= 90
+test test-long: export GEOPT_CUDA_ARCHS ?= 90
+
 test: build
 	$(PY) -m pytest -n $(JOBS) -m "not long" tests
 
-test-long: export GEOPT_CUDA_ARCHS ?= 90
 test-long: build
 	$(PY) -m pytest -m long tests
 
