@@ -1,0 +1,1 @@
+"""Pictures seen from above, curves, and the report of a run."""

@@ -1,0 +1,347 @@
+"""Bird's-eye pictures with forward up, in metres: points, tokens, occupied cells, normals, boxes.
+
+The ground is transparent, and the colours suit a white page as well as a dark one. Drawing goes through a
+:class:`Panel`; no global state of matplotlib is touched.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geopt import files
+from geopt.optional import require
+from geopt.structures import Boxes, PointBatch
+from geopt.visualize import colors
+
+_INCH = 200  # pixels
+_MARGINS = {"left": 0.62, "right": 0.06, "bottom": 0.42, "top": 0.08, "title": 0.3}
+# inches around a panel, room for axis labels
+
+
+class Panel(NamedTuple):
+    """A rectangle of ground to draw on; made by :func:`panels`."""
+
+    axes: Any
+    """``matplotlib.axes.Axes``; x and y of it are the two numbers that ``flat`` gives."""
+    lower: tuple[float, float]
+    """(x, y) in the frame, metres."""
+    upper: tuple[float, float]
+    frame: str
+    """``ego`` (x forward, y left) or ``lidar`` (x right, y forward, as nuScenes mounts it)."""
+    pixels_per_m: float
+
+    def flat(self, xy: ArrayLike) -> NDArray[np.float64]:
+        """(N, 2 or more) x, y of the frame as (N, 2) horizontal, vertical of the axes."""
+        places: NDArray[np.float64] = np.asarray(xy, dtype=np.float64)
+        return places[:, [1, 0]] if self.frame == "ego" else places[:, :2]
+
+    def inside(self, xy: ArrayLike) -> NDArray[np.bool_]:
+        """Which rows (N, 2 or more) lie in the rectangle."""
+        places: NDArray[np.float64] = np.asarray(xy, dtype=np.float64)[:, :2]
+        return np.all((places >= self.lower) & (places < self.upper), axis=1)
+
+
+def panels(
+    lower: Sequence[float],
+    upper: Sequence[float],
+    *,
+    frame: str = "ego",
+    titles: Sequence[str] = ("",),
+    width_px: int = 900,
+) -> tuple[Any, list[Panel]]:
+    """A figure of panels side by side, all of the same ground, with equal scale on both axes.
+
+    Args:
+        lower: (x, y) of the lowest corner, metres; further numbers are ignored.
+        upper: (x, y) of the highest corner.
+        frame: ``ego`` or ``lidar``; forward is up for both.
+        titles: One for each panel, empty for none.
+        width_px: Width of the figure.
+
+    Returns:
+        The ``matplotlib.figure.Figure`` and its panels from left to right.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: the rectangle is empty or the frame unknown.
+    """
+    if frame not in ("ego", "lidar"):
+        raise ValueError(f"panels: frame must be 'ego' or 'lidar', got {frame!r}")
+    low, high = (float(lower[0]), float(lower[1])), (float(upper[0]), float(upper[1]))
+    if not (low[0] < high[0] and low[1] < high[1]):
+        raise ValueError(f"panels: upper must exceed lower on x and y, got lower={low} and upper={high}")
+    extent_x, extent_y = high[0] - low[0], high[1] - low[1]
+    across, up = (extent_y, extent_x) if frame == "ego" else (extent_x, extent_y)
+    columns = len(titles)
+    top = _MARGINS["title"] if any(titles) else _MARGINS["top"]
+    pad_x, pad_y = _MARGINS["left"] + _MARGINS["right"], _MARGINS["bottom"] + top
+    cell = width_px / _INCH / columns
+    inner = cell - pad_x
+    height = inner * up / across + pad_y
+    figure = require("matplotlib.figure", extra="viz").Figure(figsize=(cell * columns, height), dpi=_INCH)
+    made = []
+    for column, title in enumerate(titles):
+        left = (column * cell + _MARGINS["left"]) / (cell * columns)
+        bottom = _MARGINS["bottom"] / height
+        axes = figure.add_axes((left, bottom, inner / (cell * columns), 1 - pad_y / height))
+        panel = Panel(axes, low, high, frame, inner * _INCH / across)
+        _dress(panel)
+        axes.set_title(title, fontsize=9, color=colors.INK, pad=5)
+        made.append(panel)
+    return figure, made
+
+
+def _dress(panel: Panel) -> None:
+    axes, (x0, y0), (x1, y1) = panel.axes, panel.lower, panel.upper
+    _limit(panel)
+    axes.set_aspect("equal")
+    axes.set_facecolor("none")
+    axes.tick_params(labelsize=8, colors=colors.INK, length=3, width=0.6)
+    for spine in axes.spines.values():
+        spine.set(color=colors.INK, linewidth=0.6)
+    names = ("left  +y  ·  metres", "forward  +x") if panel.frame == "ego" else ("right  +x  ·  metres", "forward  +y")
+    axes.set_xlabel(names[0], fontsize=8, color=colors.INK, labelpad=2)
+    axes.set_ylabel(names[1], fontsize=8, color=colors.INK, labelpad=2)
+    if x0 < 0 < x1 and y0 < 0 < y1:
+        axes.plot([0], [0], marker="+", markersize=7, markeredgewidth=1.2, color=colors.INK, zorder=5)
+
+
+def _limit(panel: Panel) -> None:
+    (x0, y0), (x1, y1) = panel.lower, panel.upper
+    panel.axes.set(
+        **({"xlim": (y1, y0), "ylim": (x0, x1)} if panel.frame == "ego" else {"xlim": (x0, x1), "ylim": (y0, y1)})
+    )
+
+
+def draw_points(
+    panel: Panel, xyz: ArrayLike, *, size_px: float | None = None, height_range: tuple[float, float] | None = None
+) -> tuple[float, float]:
+    """Points coloured by height; of those on one pixel the highest is seen.
+
+    Args:
+        panel: Where to draw.
+        xyz: (N, 3) metres, in the frame of the panel.
+        size_px: Diameter of a dot; None chooses by the scale.
+        height_range: z of the first and the last of ``colors.HEIGHT``; None takes the 2 % and 98 % quantiles.
+
+    Returns:
+        The height range used, metres.
+    """
+    cloud: NDArray[np.float64] = np.asarray(xyz, dtype=np.float64)
+    cloud = cloud[np.isfinite(cloud).all(axis=1) & panel.inside(cloud)]
+    if height_range is None:
+        height_range = colors.quantile_range(cloud[:, 2])
+    size_px = min(4.5, max(1.8, 0.08 * panel.pixels_per_m)) if size_px is None else size_px
+    pixel = np.floor(cloud[:, :2] * panel.pixels_per_m).astype(np.int64)
+    order = np.lexsort((cloud[:, 2], pixel[:, 1], pixel[:, 0]))
+    is_top = np.ones(len(order), dtype=bool)
+    is_top[:-1] = (pixel[order[1:]] != pixel[order[:-1]]).any(axis=1)
+    top = cloud[order[is_top]]
+    top = top[np.argsort(top[:, 2], kind="stable")]  # the higher one is drawn later
+    _dots(panel, top, colors.ramp(colors.HEIGHT, top[:, 2], height_range), size_px)
+    return height_range
+
+
+def draw_tokens(
+    panel: Panel, coords: ArrayLike, hidden: ArrayLike, grid_lower: ArrayLike, size: ArrayLike, *, opacity: float = 1.0
+) -> None:
+    """Tokens as filled squares; a column that holds a hidden token is drawn as hidden.
+
+    Args:
+        panel: Where to draw.
+        coords: (T, 3) int, x, y, z index in the token grid.
+        hidden: (T,) bool.
+        grid_lower: (3,) lowest corner of the grid, metres.
+        size: (3,) edge lengths of a token, metres.
+        opacity: From 0 to 1.
+    """
+    coords, hidden = np.asarray(coords, dtype=np.int64), np.asarray(hidden, dtype=bool)
+    columns, row = columns_of(coords)
+    kind = np.zeros(len(columns), dtype=np.int64)
+    np.maximum.at(kind, row, hidden)
+    _squares(panel, columns, kind, [colors.TOKENS[n] for n in ("visible", "hidden")], grid_lower, size, opacity)
+
+
+def draw_cells(
+    panel: Panel, centers: ArrayLike, size: ArrayLike, truth: ArrayLike, predicted: ArrayLike, grid_lower: ArrayLike
+) -> None:
+    """Columns of occupied cells by whether the prediction has them: found, missed or invented.
+
+    Args:
+        panel: Where to draw.
+        centers: (K, 3) centres of cells, metres.
+        size: (3,) edge lengths of a cell, metres.
+        truth: (K,) bool, occupied.
+        predicted: (K,) bool, predicted to be occupied.
+        grid_lower: (3,) lowest corner of the grid, metres.
+    """
+    lower, size = np.asarray(grid_lower, dtype=np.float64), np.asarray(size, dtype=np.float64)
+    columns, row = columns_of(np.floor((np.asarray(centers, dtype=np.float64)[:, :2] - lower[:2]) / size[:2]))
+    in_truth, in_prediction = np.zeros(len(columns), dtype=bool), np.zeros(len(columns), dtype=bool)
+    np.logical_or.at(in_truth, row, np.asarray(truth, dtype=bool))
+    np.logical_or.at(in_prediction, row, np.asarray(predicted, dtype=bool))
+    shown = in_truth | in_prediction
+    kind = np.where(in_truth & in_prediction, 0, np.where(in_truth, 1, 2))
+    names = ("found", "missed", "invented")
+    _squares(panel, columns[shown], kind[shown], [colors.CELLS[n] for n in names], lower, size)
+
+
+def draw_directions(panel: Panel, xyz: ArrayLike, normals: ArrayLike, size_m: float) -> None:
+    """Dots coloured by the axis that a unit normal lies along, whatever its sign.
+
+    Args:
+        panel: Where to draw.
+        xyz: (J, 3) metres.
+        normals: (J, 3) unit vectors.
+        size_m: Diameter of a dot on the ground.
+    """
+    weight = np.square(np.asarray(normals, dtype=np.float64))
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    _dots(panel, xyz, weight @ colors.rgb(colors.AXES), size_m * panel.pixels_per_m)
+
+
+def draw_values(
+    panel: Panel, xyz: ArrayLike, values: ArrayLike, value_range: tuple[float, float], size_m: float
+) -> None:
+    """Dots coloured by a number that is best when low.
+
+    Args:
+        panel: Where to draw.
+        xyz: (J, 3) metres.
+        values: (J,) numbers.
+        value_range: Numbers of the first and the last of ``colors.ERROR``.
+        size_m: Diameter of a dot on the ground.
+    """
+    _dots(panel, xyz, colors.ramp(colors.ERROR, np.asarray(values), value_range), size_m * panel.pixels_per_m)
+
+
+def draw_boxes(panel: Panel, boxes: Boxes) -> None:
+    """Outlines of boxes, with a stroke from the centre to the front.
+
+    Raises:
+        ValueError: the boxes are in another frame than the panel.
+    """
+    if boxes.frame != panel.frame:
+        raise ValueError(f"draw_boxes: boxes must be in frame {panel.frame!r} of the panel, got {boxes.frame!r}")
+    x, y, _, length, width, _, yaw = boxes.geometry.numpy()[:, :7].T
+    ahead = np.stack([np.cos(yaw), np.sin(yaw)], axis=1) * length[:, None] / 2
+    aside = np.stack([-np.sin(yaw), np.cos(yaw)], axis=1) * width[:, None] / 2
+    center = np.stack([x, y], axis=1)
+    corners = [center + ahead + aside, center - ahead + aside, center - ahead - aside, center + ahead - aside]
+    lines = [
+        *zip(*(panel.flat(c) for c in (*corners, corners[0]))),
+        *zip(panel.flat(center), panel.flat(center + ahead)),
+    ]
+    collections = require("matplotlib.collections", extra="viz")
+    panel.axes.add_collection(
+        collections.LineCollection(lines, colors=colors.BOX, linewidths=0.9, zorder=4), autolim=False
+    )
+
+
+def save_bev(
+    path: Path,
+    points: PointBatch | ArrayLike,
+    *,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    boxes: Boxes | None = None,
+    frame: str = "ego",
+    width_px: int = 900,
+) -> Path:
+    """Write a PNG of one cloud, coloured by height, with its boxes.
+
+    Args:
+        path: Where the PNG shall lie.
+        points: (N, 3 or more) metres, or a batch of one frame.
+        lower: (x, y) of the rectangle to show, metres.
+        upper: (x, y), metres.
+        boxes: In the same frame.
+        frame: ``ego`` or ``lidar``.
+        width_px: Width of the picture.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: the rectangle is empty, the batch holds several frames, or the boxes are in another frame.
+    """
+    if isinstance(points, PointBatch):
+        if points.batch_size != 1:
+            raise ValueError(f"save_bev: points must be one frame, got a batch of {points.batch_size}")
+        points = points.xyz.cpu()
+    figure, (panel,) = panels(lower, upper, frame=frame, width_px=width_px)
+    draw_points(panel, np.asarray(points)[:, :3])
+    if boxes is not None:
+        draw_boxes(panel, boxes)
+    data = png(figure)
+    files.replace(path, lambda temporary: temporary.write_bytes(data))
+    return path
+
+
+def png(figure: Any, palette: int = 128) -> bytes:
+    """A figure as PNG with a palette, which is a third of the size; the same bytes for the same figure.
+
+    Args:
+        figure: ``matplotlib.figure.Figure``.
+        palette: Number of colours.
+    """
+    canvas = require("matplotlib.backends.backend_agg", extra="viz").FigureCanvasAgg(figure)
+    figure.patch.set_alpha(0)
+    canvas.draw()
+    image = require("PIL.Image", extra="viz")  # comes with matplotlib
+    picture = image.fromarray(np.asarray(canvas.buffer_rgba()).copy())
+    out = io.BytesIO()
+    picture.quantize(palette, method=image.Quantize.FASTOCTREE, dither=image.Dither.NONE).save(out, "PNG")
+    return out.getvalue()
+
+
+def columns_of(index: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The (C, 2) different x, y of whole-number indices (M, 2 or more), and the row in it of each of the M."""
+    index = np.asarray(index).astype(np.int64)
+    keys, row = np.unique((index[:, 0] << 32) + index[:, 1], return_inverse=True)
+    y = (keys + 2**31) % 2**32 - 2**31  # indices below the grid are negative
+    return np.stack([(keys - y) >> 32, y], axis=1), row
+
+
+def _dots(panel: Panel, xyz: ArrayLike, rgb: NDArray[np.float64], size_px: float) -> None:
+    flat = panel.flat(xyz)
+    points = max(1.5, size_px) * 72 / _INCH
+    panel.axes.scatter(flat[:, 0], flat[:, 1], s=points**2, c=rgb, linewidths=0, zorder=2)
+    _limit(panel)
+
+
+def _squares(
+    panel: Panel,
+    index: NDArray[np.int64],
+    kind: NDArray[np.int64],
+    palette: Sequence[str],
+    grid_lower: ArrayLike,
+    size: ArrayLike,
+    opacity: float = 1.0,
+) -> None:
+    """Squares of a grid, (M, 2) x, y indices; small ones are merged into squares that show the most frequent kind."""
+    lower, size = np.asarray(grid_lower, dtype=np.float64)[:2], np.asarray(size, dtype=np.float64)[:2]
+    merge = max(1, math.ceil(1.6 / (size.min() * panel.pixels_per_m)))  # 1.6 pixels: smaller squares fade away
+    first = np.floor((np.asarray(panel.lower) - lower) / size / merge).astype(np.int64)
+    last = np.ceil((np.asarray(panel.upper) - lower) / size / merge).astype(np.int64)
+    index = index // merge - first
+    keep = ((index >= 0) & (index < last - first)).all(axis=1)
+    index, kind = index[keep], kind[keep]
+    counts = np.zeros((*(last - first), len(palette)), dtype=np.int64)
+    np.add.at(counts, (index[:, 0], index[:, 1], kind), 1)
+    image = np.zeros((*counts.shape[:2], 4))
+    used = counts.any(axis=2)
+    image[used, :3] = colors.rgb(palette)[counts.argmax(axis=2)[used]]
+    image[used, 3] = opacity
+    (x0, y0), (x1, y1) = lower + first * merge * size, lower + last * merge * size
+    if panel.frame == "ego":  # rows of an image go up, columns to the side
+        extent = (y0, y1, x0, x1)
+    else:
+        image, extent = image.transpose(1, 0, 2), (x0, x1, y0, y1)
+    panel.axes.imshow(image, origin="lower", extent=extent, interpolation="nearest", aspect="equal", zorder=1)
+    _limit(panel)

@@ -1,0 +1,92 @@
+"""How a number of a run is called, in which unit it is shown, and whether it beats its constant predictor."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from geopt.visualize.curves import Curve, number
+from geopt.visualize.runs import BASELINE, Run
+
+NOTES = {
+    "val/occupancy_iou": "finest cells of hidden tokens, predicted occupied where p > 0.5",
+    "val/centroid_error_m": "mean distance from the true centroid, occupied cells of hidden tokens",
+    "val/normal_error_deg": "mean angle to the true normal, sign ignored",
+    "val/curvature_error": "mean L1 distance of the three eigenvalue ratios",
+}
+
+
+class Metric(NamedTuple):
+    """How a validation metric is doing."""
+
+    key: str
+    curve: Curve
+    baseline: Curve
+    sign: int
+    """1 if higher is better, -1 if lower is, 0 if nobody knows."""
+
+    @classmethod
+    def of(cls, run: Run, key: str) -> Metric:
+        sign = 1 if "iou" in key else -1 if "error" in key or "loss" in key else 0
+        return cls(key, run.curve(key), run.curve(key + BASELINE), sign)
+
+    @property
+    def last(self) -> float:
+        return float(self.curve.values[-1])
+
+    @property
+    def constant(self) -> float:
+        return float(self.baseline.values[-1]) if len(self.baseline.values) else math.nan
+
+    @property
+    def best(self) -> tuple[float, float] | None:
+        """(step, value), the first one if several are equal."""
+        finite = self.curve.finite
+        if not self.sign or not len(finite.steps):
+            return None
+        i = int(np.argmax(self.sign * finite.values))
+        return float(finite.steps[i]), float(finite.values[i])
+
+    @property
+    def improvement(self) -> float | None:
+        """Of the last value over the constant predictor, as a share of the latter; None if undefined."""
+        if not self.sign or not math.isfinite(self.last) or not math.isfinite(self.constant) or self.constant <= 0:
+            return None
+        return self.sign * (self.last - self.constant) / self.constant
+
+
+def title(key: str) -> str:
+    """``val/centroid_error_m`` as ``Centroid error``."""
+    words = key.rpartition("/")[2].removesuffix("_m").removesuffix("_deg").removesuffix("_mb").replace("_", " ")
+    words = words.removesuffix(" per s") + (" per second" if words.endswith(" per s") else "")
+    return (words[:1].upper() + words[1:]).replace("iou", "IoU").replace("Lr", "Learning rate")
+
+
+def scale(key: str) -> tuple[float, str]:
+    """Factor and unit in which a number is shown."""
+    if key.endswith("error_m"):
+        return 100.0, " cm"
+    if key.endswith("_deg"):
+        return 1.0, "°"
+    if key.endswith("_share"):
+        return 100.0, " %"
+    return 1.0, " MiB" if key.endswith("_mb") else ""
+
+
+def shown(key: str, value: float) -> str:
+    """A number with its unit."""
+    factor, unit = scale(key)
+    return number(value * factor) + unit if math.isfinite(value) else "undefined"
+
+
+def verdict(metric: Metric) -> tuple[str, str]:
+    """Whether a metric beats the constant predictor, in words, and its class in the style sheet."""
+    gain = metric.improvement
+    if gain is None:
+        return "cannot be compared", "soft"
+    if gain <= 0:
+        return "not better than constant", "bad"
+    percent = f"{100 * gain:.0f}" if gain >= 0.1 else f"{100 * gain:.1f}"
+    return f"better than constant by {percent} %", "good"
