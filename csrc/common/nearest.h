@@ -23,19 +23,7 @@ class Nearest {
   const Candidate& bound() const { return bound_; }
 
   void add(const Leaf& leaf, const float* query) {
-    float distance[kLeafSize];
-#pragma omp simd
-    for (int i = 0; i < kLeafSize; ++i)
-      distance[i] = squared_length(query[0] - leaf.xyz[0][i], query[1] - leaf.xyz[1][i], query[2] - leaf.xyz[2][i]);
-    Candidate* const kept = kept_.data();
-    const Candidate bound = bound_;
-    int64_t size = size_;
-    for (int i = 0; i < kLeafSize; ++i) {  // without a branch: whether a point is nearer is unpredictable
-      const Candidate candidate = make_candidate(distance[i], leaf.row[i]);
-      kept[size] = candidate;
-      size += candidate < bound;
-    }
-    size_ = size;
+    size_ += append_below(leaf, query, bound_, kept_.data() + size_);
     if (size_ + kLeafSize > static_cast<int64_t>(kept_.size())) shrink();
   }
 

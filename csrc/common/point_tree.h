@@ -55,6 +55,21 @@ struct Cloud {
   double inverse_cell = 0;
 };
 
+// Writes the candidates of a leaf that are below `bound` and returns how many; `out` has room for the whole leaf.
+inline int append_below(const Leaf& leaf, const float* query, Candidate bound, Candidate* out) {
+  float distance[kLeafSize];
+#pragma omp simd
+  for (int i = 0; i < kLeafSize; ++i)
+    distance[i] = squared_length(query[0] - leaf.xyz[0][i], query[1] - leaf.xyz[1][i], query[2] - leaf.xyz[2][i]);
+  int count = 0;
+  for (int i = 0; i < kLeafSize; ++i) {  // without a branch: whether a point is near enough is unpredictable
+    const Candidate candidate = make_candidate(distance[i], leaf.row[i]);
+    out[count] = candidate;
+    count += candidate < bound;
+  }
+  return count;
+}
+
 // One point to search around, beginning near a leaf.
 struct Query {
   int64_t row;   // in the batch
@@ -74,6 +89,10 @@ class PointTree {
 
   const Cloud& cloud(int64_t index) const { return clouds_[index]; }
   const Leaf& leaf(const Cloud& cloud, int64_t index) const { return leaves_[cloud.first_leaf + index]; }
+  // Level 1 holds the parents of the leaves; the last level of a cloud is one node.
+  const Node& node(const Cloud& cloud, int level, int64_t index) const {
+    return nodes_[cloud.level_nodes[level - 1] + index];
+  }
 
   // Calls visit(leaf index) for every leaf that may hold a candidate below `bound`, nearer ones mostly first. `visit`
   // may lower `bound` as it finds candidates.
@@ -109,7 +128,7 @@ void PointTree::walk(const Cloud& cloud, const float* query, const Candidate& bo
       visit(top.index);
       continue;
     }
-    const Node& node = nodes_[cloud.level_nodes[top.level - 1] + top.index];
+    const Node& node = this->node(cloud, top.level, top.index);
     float distance[kFanout];
 #pragma omp simd
     for (int i = 0; i < kFanout; ++i)

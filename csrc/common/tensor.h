@@ -33,6 +33,19 @@ T* mutable_data(const Tensor& tensor) {
   return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
+// Contiguous offsets of clouds of num_rows rows in all. The wrappers check them too, but not in a compiled graph, and
+// the kernels would read out of bounds.
+inline Tensor cloud_offsets(const Tensor& offsets, int64_t num_rows, const char* name) {
+  Tensor out = torch::stable::contiguous(offsets);
+  const int64_t count = out.numel();
+  STD_TORCH_CHECK(count > 0, name, " must have at least one entry, got none");
+  const int64_t* values = data<int64_t>(out);
+  bool rising = values[0] == 0 && values[count - 1] == num_rows;
+  for (int64_t i = 1; i < count; ++i) rising = rising && values[i - 1] <= values[i];
+  STD_TORCH_CHECK(rising, name, " must rise from 0 to ", num_rows);
+  return out;
+}
+
 #ifdef GEOPT_WITH_CUDA
 // torch's current stream of a device; see csrc/common/cuda_stream.cpp for why it is not linked directly.
 void* current_cuda_stream(int32_t device);

@@ -47,9 +47,21 @@ def offsets(op: str, name: str, value: Tensor, num_rows: int, rows_name: str) ->
         )
 
 
-def default_offsets(value: Tensor | None, like: Tensor) -> Tensor:
-    """Offsets of one cloud that is all of ``like`` where none are given."""
-    return torch.tensor([0, like.shape[0]], dtype=torch.int64, device=like.device) if value is None else value
+def clouds(op: str, name: str, value: Tensor | None, rows_name: str, rows: Tensor) -> Tensor:
+    """Optional offsets of ``rows``, checked; one cloud of all the rows where none are given."""
+    if value is None:
+        return torch.tensor([0, rows.shape[0]], dtype=torch.int64, device=rows.device)
+    offsets(op, name, value, rows.shape[0], rows_name)
+    same_device(op, name, value, rows_name, rows)
+    return value
+
+
+def same_clouds(op: str, name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    if value.shape != other.shape:
+        raise ValueError(
+            f"{op}: {name} and {other_name} must name as many clouds, got {value.shape[0] - 1} and {other.shape[0] - 1}; "
+            "without offsets all rows are one cloud"
+        )
 
 
 def compiled(op: str, kernel: str, name: str, value: Tensor) -> None:
@@ -59,3 +71,10 @@ def compiled(op: str, kernel: str, name: str, value: Tensor) -> None:
             f"{op}: {name} is on {value.device} but geopt was built without a kernel for {value.device.type}; "
             f"rebuild with GEOPT_CUDA=1 or use {name}.cpu()"
         )
+
+
+def whole_number(op: str, name: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, torch.SymInt)):
+        raise TypeError(f"{op}: {name} must be an int, got {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{op}: {name} must be >= {least}, got {value}")

@@ -19,12 +19,26 @@ KERNELS = {
     "segment_reduce": "segment_reduce",
     "cell_sums": "cell_sums",
     "cell_pca": "cell_pca",
+    "knn": "knn",
+    "radius_search": "radius_search",
+    "farthest_point_sample": "farthest_point_sample",
+    "local_pca": "local_pca",
+    "points_in_boxes": "points_in_boxes",
+}
+
+
+# Looked up once: torch.compile cannot trace the question.
+_COMPILED = {
+    (kernel, device)
+    for kernel in KERNELS.values()
+    for device in ("cpu", "cuda")
+    if torch._C._dispatch_has_kernel_for_dispatch_key(f"geopt::{kernel}", device.upper())
 }
 
 
 def has_kernel(kernel: str, device_type: str) -> bool:
-    """Whether a compiled kernel is registered for ``cpu`` or ``cuda``."""
-    return torch._C._dispatch_has_kernel_for_dispatch_key(f"geopt::{kernel}", device_type.upper())
+    """Whether a compiled kernel of ``KERNELS`` is registered for ``cpu`` or ``cuda``."""
+    return (kernel, device_type) in _COMPILED
 
 
 def backends() -> dict[str, dict[str, str]]:

@@ -7,8 +7,8 @@ namespace {
 std::tuple<Tensor, Tensor> knn_on_cpu(Tensor query, Tensor key, int64_t k, Tensor query_offsets, Tensor key_offsets) {
   query = torch::stable::contiguous(query);
   key = torch::stable::contiguous(key);
-  query_offsets = torch::stable::contiguous(query_offsets);
-  key_offsets = torch::stable::contiguous(key_offsets);
+  query_offsets = cloud_offsets(query_offsets, query.size(0), "knn: query_offsets");
+  key_offsets = cloud_offsets(key_offsets, key.size(0), "knn: key_offsets");
   const int64_t n = query.size(0), m = key.size(0), num_clouds = key_offsets.numel() - 1;
   Tensor indices = new_int64(query, {n, k}), distances = new_float(query, {n, k});
   knn_cpu(

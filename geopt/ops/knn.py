@@ -1,0 +1,96 @@
+"""The nearest points of each query: ``knn``."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from geopt import reference
+from geopt.ops import _check
+from geopt.ops._library import has_kernel
+from geopt.structures import Neighbors
+
+
+def knn(
+    query: Tensor, key: Tensor, k: int, query_offsets: Tensor | None = None, key_offsets: Tensor | None = None
+) -> Neighbors:
+    """Find the k nearest points of ``key`` for each point of ``query``, exactly.
+
+    A query of cloud b is compared with cloud b of ``key``. Squared distances are (dx * dx + dy * dy) + dz * dz in
+    float32, each operation rounded; neighbours ascend by (distance, row), so the lower row wins a tie. With
+    ``query is key`` a point is its own first neighbour, or a lower duplicate of it is. A point with a NaN or an
+    infinity is nobody's neighbour and has none.
+
+    Args:
+        query: (N, 3) float32, metres.
+        key: (M, 3) float32, metres, in the frame of ``query``.
+        k: Neighbours per query, at least 1.
+        query_offsets: (B + 1,) int64, clouds of ``query``; None when all of it is one cloud.
+        key_offsets: (B + 1,) int64, clouds of ``key``; None when all of it is one cloud.
+
+    Returns:
+        ``indices`` (N, k) int64 rows of ``key`` and ``squared_distances`` (N, k) float32; -1 and infinity where a
+        cloud has fewer than k finite points.
+
+    Raises:
+        ValueError: a shape does not fit, k < 1, offsets do not rise from 0 to the number of rows or name different
+            numbers of clouds, or the tensors are on two devices.
+        TypeError: ``query`` or ``key`` is not float32, offsets are not int64, or k is not an int.
+
+    ``squared_distances`` is differentiable, any number of times, in ``query`` and ``key`` with the neighbours held
+    fixed. The same bits on every device and with any number of threads. CUDA tensors run the torch reference, which
+    compares all pairs of a cloud in chunks: O(N M) time.
+    """
+    query_offsets, key_offsets = check_search("knn", query, key, query_offsets, key_offsets)
+    _check.whole_number("knn", "k", k, least=1)
+    if not has_kernel("knn", query.device.type):
+        return reference.knn(query, key, k, query_offsets, key_offsets)
+    return Neighbors(*torch.ops.geopt.knn(query, key, k, query_offsets, key_offsets))
+
+
+def check_search(
+    op: str, query: Tensor, key: Tensor, query_offsets: Tensor | None, key_offsets: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Check what neighbour searches share and return both offsets."""
+    _check.points(op, "query", query)
+    _check.tensor(op, "key", key, "(M, 3)", (torch.float32,))
+    _check.same_device(op, "key", key, "query", query)
+    query_offsets = _check.clouds(op, "query_offsets", query_offsets, "query", query)
+    key_offsets = _check.clouds(op, "key_offsets", key_offsets, "key", key)
+    _check.same_clouds(op, "query_offsets", query_offsets, "key_offsets", key_offsets)
+    return query_offsets, key_offsets
+
+
+def distance_gradient(query: Tensor, key: Tensor, queries: Tensor, keys: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient in query and key of squared distances between rows ``queries`` (E,) and ``keys`` (E,), -1 for none."""
+    found = keys >= 0
+    if key.shape[0] == 0:
+        return torch.zeros_like(query), torch.zeros_like(key)
+    # Differences are masked before they meet a gradient: 0 times the NaN of a point left out would be NaN.
+    difference = torch.where(found[:, None], query[queries] - key[keys.clamp(min=0)], 0.0)
+    step = 2 * torch.where(found, grad, 0.0)[:, None] * difference
+    return (
+        torch.zeros_like(query).index_add(0, queries, step),
+        torch.zeros_like(key).index_add(0, keys.clamp(min=0), -step),
+    )
+
+
+@torch.library.register_fake("geopt::knn")
+def _(query, key, k, query_offsets, key_offsets):  # type: ignore[no-untyped-def]
+    shape = (query.shape[0], k)
+    return query.new_empty(shape, dtype=torch.int64), query.new_empty(shape)
+
+
+def _save(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(inputs[0], inputs[1], output[0])
+    ctx.mark_non_differentiable(output[0])
+
+
+def _backward(ctx, _, grad):  # type: ignore[no-untyped-def]
+    query, key, indices = ctx.saved_tensors
+    queries = torch.arange(query.shape[0], device=query.device).repeat_interleave(indices.shape[1])
+    to_query, to_key = distance_gradient(query, key, queries, indices.reshape(-1), grad.reshape(-1))
+    return to_query, to_key, None, None, None
+
+
+torch.library.register_autograd("geopt::knn", _backward, setup_context=_save)

@@ -1,0 +1,132 @@
+"""The points within a radius of each query: ``radius_search``."""
+
+from __future__ import annotations
+
+import math
+from typing import overload
+
+import torch
+from torch import Tensor
+
+from geopt import reference
+from geopt.ops import _check
+from geopt.ops._library import has_kernel
+from geopt.ops.knn import check_search, distance_gradient
+from geopt.structures import Neighbors, RaggedNeighbors
+
+
+@overload
+def radius_search(
+    query: Tensor,
+    key: Tensor,
+    radius: float,
+    max_neighbors: None = None,
+    query_offsets: Tensor | None = None,
+    key_offsets: Tensor | None = None,
+) -> RaggedNeighbors: ...
+
+
+@overload
+def radius_search(
+    query: Tensor,
+    key: Tensor,
+    radius: float,
+    max_neighbors: int,
+    query_offsets: Tensor | None = None,
+    key_offsets: Tensor | None = None,
+) -> Neighbors: ...
+
+
+def radius_search(
+    query: Tensor,
+    key: Tensor,
+    radius: float,
+    max_neighbors: int | None = None,
+    query_offsets: Tensor | None = None,
+    key_offsets: Tensor | None = None,
+) -> Neighbors | RaggedNeighbors:
+    """Find the points of ``key`` within ``radius`` of each point of ``query``, exactly.
+
+    A point is inside when its squared distance, (dx * dx + dy * dy) + dz * dz in float32, is at most radius * radius,
+    the radius rounded to float32 first and the product after. Order, ties, clouds and points with a NaN or an infinity
+    are those of :func:`geopt.ops.knn`.
+
+    Args:
+        query: (N, 3) float32, metres.
+        key: (M, 3) float32, metres, in the frame of ``query``.
+        radius: Metres, finite, >= 0; 0 finds the point itself and its duplicates.
+        max_neighbors: Keep the nearest so many of each query, at least 1; None keeps all.
+        query_offsets: (B + 1,) int64, clouds of ``query``; None when all of it is one cloud.
+        key_offsets: (B + 1,) int64, clouds of ``key``; None when all of it is one cloud.
+
+    Returns:
+        With ``max_neighbors``: ``Neighbors``, (N, max_neighbors) rows of ``key`` and squared distances, padded with -1
+        and infinity. Without: ``RaggedNeighbors``, those of query i at ``row_splits[i]:row_splits[i + 1]``.
+
+    Raises:
+        ValueError: as :func:`geopt.ops.knn`; ``radius`` is negative or not finite, ``max_neighbors`` < 1.
+        TypeError: as :func:`geopt.ops.knn`.
+
+    ``squared_distances`` is differentiable, any number of times, in ``query`` and ``key`` with the neighbours held
+    fixed. The same bits on every device and with any number of threads. CUDA tensors run the torch reference, which
+    compares all pairs of a cloud in chunks: O(N M) time.
+    """
+    op = "radius_search"
+    query_offsets, key_offsets = check_search(op, query, key, query_offsets, key_offsets)
+    if isinstance(radius, bool) or not isinstance(radius, (int, float)):
+        raise TypeError(f"{op}: radius must be a number, got {type(radius).__name__}")
+    if not (math.isfinite(radius) and radius >= 0):
+        raise ValueError(f"{op}: radius must be finite and >= 0, got {radius}")
+    if max_neighbors is not None:
+        _check.whole_number(op, "max_neighbors", max_neighbors, least=1)
+    if not has_kernel(op, query.device.type):
+        return reference.radius_search(query, key, radius, max_neighbors, query_offsets, key_offsets)
+    if max_neighbors is None:
+        return RaggedNeighbors(
+            *torch.ops.geopt.radius_search_ragged(query, key, float(radius), query_offsets, key_offsets)
+        )
+    return Neighbors(
+        *torch.ops.geopt.radius_search(query, key, float(radius), max_neighbors, query_offsets, key_offsets)
+    )
+
+
+@torch.library.register_fake("geopt::radius_search")
+def _(query, key, radius, max_neighbors, query_offsets, key_offsets):  # type: ignore[no-untyped-def]
+    shape = (query.shape[0], max_neighbors)
+    return query.new_empty(shape, dtype=torch.int64), query.new_empty(shape)
+
+
+@torch.library.register_fake("geopt::radius_search_ragged")
+def _(query, key, radius, query_offsets, key_offsets):  # type: ignore[no-untyped-def]
+    found = torch.library.get_ctx().new_dynamic_size()
+    row_splits = query.new_empty(query.shape[0] + 1, dtype=torch.int64)
+    return row_splits, query.new_empty(found, dtype=torch.int64), query.new_empty(found)
+
+
+def _save(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(inputs[0], inputs[1], output[0])
+    ctx.mark_non_differentiable(output[0])
+
+
+def _backward(ctx, _, grad):  # type: ignore[no-untyped-def]
+    query, key, indices = ctx.saved_tensors
+    queries = torch.arange(query.shape[0], device=query.device).repeat_interleave(indices.shape[1])
+    to_query, to_key = distance_gradient(query, key, queries, indices.reshape(-1), grad.reshape(-1))
+    return to_query, to_key, None, None, None, None
+
+
+def _save_ragged(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(inputs[0], inputs[1], output[0], output[1])
+    ctx.mark_non_differentiable(output[0], output[1])
+
+
+def _backward_ragged(ctx, _splits, _indices, grad):  # type: ignore[no-untyped-def]
+    query, key, row_splits, indices = ctx.saved_tensors
+    rows = torch.arange(query.shape[0], device=query.device)
+    queries = rows.repeat_interleave(row_splits.diff(), output_size=indices.shape[0])
+    to_query, to_key = distance_gradient(query, key, queries, indices, grad)
+    return to_query, to_key, None, None, None
+
+
+torch.library.register_autograd("geopt::radius_search", _backward, setup_context=_save)
+torch.library.register_autograd("geopt::radius_search_ragged", _backward_ragged, setup_context=_save_ragged)
