@@ -73,7 +73,7 @@ def test_an_error_inside_the_module_comes_through(package):
 
 
 def test_arguments_that_the_class_does_not_take_are_named(package):
-    with pytest.raises(plugins.PluginError, match="with arguments widht: .*unexpected keyword argument 'widht'"):
+    with pytest.raises(plugins.PluginError, match=r"with arguments widht: .*unexpected keyword argument 'widht'"):
         plugins.build("lidar_extras.encoders:Encoder", nn.Module, widht=5)
 
 

@@ -69,7 +69,7 @@ class Layer(nn.Module):
         branch = F.dropout(branch, self.dropout, self.training)
         if self.training and self.drop_path:
             branch = branch * F.dropout(branch.new_ones(branch.shape[0], 1), self.drop_path)
-        return tokens + branch if scale is None else torch.addcmul(tokens, branch, scale.to(branch.dtype))
+        return tokens + branch if scale is None else torch.addcmul(tokens, branch, scale)
 
 
 def xavier_uniform(module: nn.Module) -> None:

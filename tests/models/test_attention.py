@@ -96,7 +96,7 @@ def test_refuses_what_does_not_fit():
     q, k, v = qkv(10)
     with pytest.raises(ValueError, match=r"shape \(T, H, C\) with T = 10 tokens of the partition, got \(9, 4, 8\)"):
         partition_attention(q[:9], k[:9], v[:9], partition)
-    with pytest.raises(ValueError, match="got torch.float32 heads of 8 channels on cpu; use backend 'bucketed'"):
+    with pytest.raises(ValueError, match=r"got torch\.float32 heads of 8 channels on cpu; use backend 'bucketed'"):
         partition_attention(q, k, v, partition, "varlen")
     with pytest.raises(ValueError, match="backend must be auto, bucketed, varlen or reference, got 'flex'"):
         partition_attention(q, k, v, partition, "flex")

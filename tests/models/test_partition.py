@@ -119,7 +119,7 @@ def test_refuses_wrong_shapes_and_sizes():
     coords = lidar_tokens.coords(5)
     with pytest.raises(ValueError, match=r"window_partition: coords_bxyz must have shape \(T, 4\), got \(5, 3\)"):
         window_partition(coords[:, 1:], (4, 4), SHAPE)
-    with pytest.raises(TypeError, match="group_partition: coords_bxyz must be whole numbers, got torch.float32"):
+    with pytest.raises(TypeError, match=r"coords_bxyz must be whole numbers, got torch\.float32"):
         group_partition(coords.float(), 4, SHAPE)
     with pytest.raises(ValueError, match=r"two or three positive numbers of cells, got \(4, 0\)"):
         window_partition(coords, (4, 0), SHAPE)
