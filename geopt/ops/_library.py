@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 try:
-    from geopt import _C  # noqa: F401  the ops register themselves with torch while it loads
+    from geopt import _C  # type: ignore[attr-defined] # noqa: F401  the ops register themselves with torch while it loads
 except ImportError as error:
     raise ImportError(
         f"geopt: the compiled ops did not load ({error}); build them with `pip install --no-build-isolation .` "

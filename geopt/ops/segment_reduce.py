@@ -27,7 +27,7 @@ def segment_reduce(values: Tensor, segment: Tensor, num_segments: int, reduce: R
 
     Raises:
         ValueError: a shape does not fit, a number is out of range, or ``reduce`` is unknown.
-        TypeError: ``values`` is not floating point or ``segment`` not int64.
+        TypeError: ``values`` is not floating point, ``segment`` not int64 or ``num_segments`` not an int.
 
     Differentiable (twice) in ``values``; the gradient of a maximum goes to the lowest row that attains it.
     Rows are taken in row order on every device: the same bits on every run and with any number of threads.
@@ -44,8 +44,7 @@ def segment_reduce(values: Tensor, segment: Tensor, num_segments: int, reduce: R
         )
     if reduce not in _MODES:
         raise ValueError(f"{op}: reduce must be one of {', '.join(map(repr, _MODES))}, got {reduce!r}")
-    if num_segments < 0:
-        raise ValueError(f"{op}: num_segments must be >= 0, got {num_segments}")
+    _check.whole_number(op, "num_segments", num_segments, least=0)
     _check.compiled(op, "segment_reduce", "values", values)
     if not torch.compiler.is_compiling() and segment.numel():
         low, high = (int(v) for v in torch.aminmax(segment))

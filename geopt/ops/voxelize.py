@@ -45,7 +45,7 @@ def voxelize(xyz: Tensor, offsets: Tensor, grid: VoxelGrid) -> Voxels:
 
     Raises:
         ValueError: ``xyz`` is not (N, 3), ``offsets`` does not rise from 0 to N, or the tensors are on two devices.
-        TypeError: ``xyz`` is not float32, or ``offsets`` not int64.
+        TypeError: ``xyz`` is not float32, ``offsets`` not int64, or ``grid`` no VoxelGrid.
 
     Not differentiable. The same integers on every device and with any number of threads. On CUDA the sizes of the
     results are read back once, and ``offsets`` once.
@@ -71,7 +71,10 @@ def voxel_index(xyz: Tensor, offsets: Tensor, grid: VoxelGrid, ratios: Sequence[
 
     Not differentiable; the same integers on every device and with any number of threads.
     """
-    return _voxel_index("voxel_index", xyz, offsets, grid, tuple(tuple(r) for r in ratios))
+    for ratio in ratios:
+        if len(ratio) != 3 or any(int(r) != r or r < 1 for r in ratio):
+            raise ValueError(f"voxel_index: each of ratios must be three whole numbers >= 1, got {ratio}")
+    return _voxel_index("voxel_index", xyz, offsets, grid, tuple((int(x), int(y), int(z)) for x, y, z in ratios))
 
 
 def finest_grid(grid: VoxelGrid, ratios: Sequence[tuple[int, int, int]]) -> VoxelGrid:
@@ -101,6 +104,8 @@ def _voxel_index(
     _check.offsets(op, "offsets", offsets, xyz.shape[0], "xyz")
     _check.same_device(op, "offsets", offsets, "xyz", xyz)
     _check.compiled(op, "voxel_index", "xyz", xyz)
+    if not isinstance(grid, VoxelGrid):
+        raise TypeError(f"{op}: grid must be a VoxelGrid, got {type(grid).__name__}")
     if len(ratios) >= MAX_LEVELS:
         raise ValueError(f"{op}: ratios must name at most {MAX_LEVELS - 1} finer levels, got {len(ratios)}")
     finest = finest_grid(grid, ratios)
@@ -109,6 +114,8 @@ def _voxel_index(
         raise ValueError(
             f"{op}: grid must have fewer than 2**62 finest voxels in the batch, got {num_clouds} x {finest.shape}"
         )
+    if max(grid.shape) >= 2**31:
+        raise ValueError(f"{op}: grid must have fewer than 2**31 voxels along each axis, got {grid.shape}")
     order, point_to_token, keys, starts, sizes = torch.ops.geopt.voxel_index(
         xyz, offsets, *finest.lower, *finest.size, finest.shape, [r for ratio in ratios for r in ratio]
     )

@@ -78,13 +78,13 @@ __global__ void reduce_segments(
 
 template <class T>
 __global__ void spread_gradient(
-    const T* grad, const int64_t* segment, const int64_t* counts_or_argmax, int64_t n, int64_t channels, Reduce reduce,
-    T* grad_values) {
+    const T* grad, const int64_t* segment, const int64_t* counts_or_argmax, int64_t n, int64_t channels,
+    int64_t num_segments, Reduce reduce, T* grad_values) {
   const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
   if (i >= n * channels) return;
   const int64_t row = i / channels, c = i % channels, s = segment[row];
   T value = T(0);
-  if (s >= 0) {
+  if (s >= 0 && s < num_segments) {  // a compiled graph does not check the range
     const T g = grad[s * channels + c];
     if (reduce == Reduce::kMax) value = counts_or_argmax[s * channels + c] == row ? g : T(0);
     else value = reduce == Reduce::kMean ? g / static_cast<T>(counts_or_argmax[s]) : g;
@@ -125,11 +125,10 @@ template <class T>
 int segment_reduce_backward_cuda(
     const T* grad, const int64_t* segment, const int64_t* counts_or_argmax, int64_t n, int64_t channels,
     int64_t num_segments, Reduce reduce, T* grad_values, void* raw_stream) {
-  (void)num_segments;
   if (n * channels == 0) return cudaSuccess;
   spread_gradient<<<static_cast<unsigned>(num_blocks(n * channels, kThreads)), kThreads, 0,
                     static_cast<cudaStream_t>(raw_stream)>>>(
-      grad, segment, counts_or_argmax, n, channels, reduce, grad_values);
+      grad, segment, counts_or_argmax, n, channels, num_segments, reduce, grad_values);
   return cudaGetLastError();
 }
 

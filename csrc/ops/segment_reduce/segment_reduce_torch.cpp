@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/tensor.h"
 #include "ops/segment_reduce/segment_reduce.h"
 
@@ -25,6 +27,10 @@ Result reduce_on_cpu(Tensor values, Tensor segment, int64_t num_segments, int64_
   values = torch::stable::contiguous(values);
   segment = torch::stable::contiguous(segment);
   const int64_t n = values.size(0), channels = values.size(1);
+  // The wrapper checks too, but not in a compiled graph, and the gradient would read out of bounds.
+  const int64_t* numbers = data<int64_t>(segment);
+  const bool in_range = std::all_of(numbers, numbers + n, [&](int64_t s) { return s < num_segments; });
+  STD_TORCH_CHECK(in_range, "segment_reduce: segment must lie in [-1, ", num_segments, ")");
   Tensor out = new_like(values, {num_segments, channels});
   Tensor state = new_int64(values, state_shape(reduce, num_segments, channels));
   for_float_type(values, [&](auto type) {

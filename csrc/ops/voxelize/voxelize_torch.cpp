@@ -30,7 +30,7 @@ Result voxel_index_on_cpu(
     double size_z, std::vector<int64_t> shape, std::vector<int64_t> ratios) {
   const KeyLayout layout = make_layout(lower_x, lower_y, lower_z, size_x, size_y, size_z, shape, ratios);
   xyz = torch::stable::contiguous(xyz);
-  offsets = torch::stable::contiguous(offsets);
+  offsets = cloud_offsets(offsets, xyz.size(0), "voxel_index: offsets");
   const int64_t n = xyz.size(0);
   Tensor point_to_token = new_int64(xyz, {n});
   const VoxelIndex index = voxel_index_cpu(
