@@ -7,7 +7,6 @@ import dataclasses
 import torch
 from torch import Tensor
 
-
 EMPTY = torch.zeros(0, 3)
 
 
@@ -69,3 +68,7 @@ ALL = [
     _cloud("random", _random(7, 500)),
     _cloud("rings", _rings(8, 1500), _rings(10, 700)),
 ]
+
+
+def by_name(name: str) -> Cloud:
+    return next(cloud for cloud in ALL if cloud.name == name)
