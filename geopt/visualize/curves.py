@@ -1,6 +1,6 @@
 """Curves as inline SVG: no library, sharp on paper, coloured by the style sheet of the page around them.
 
-Classes that the page styles: ``line``, ``band``, ``dot``, ``baseline``, ``grid``, ``axis`` (text).
+Classes that the page styles: ``line``, ``band``, ``dot``, ``validation``, ``baseline``, ``grid``, ``axis`` (text).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ WIDTH, HEIGHT = 320, 180
 LEFT, RIGHT, TOP, BOTTOM = 48, 10, 10, 26
 MAX_BINS = 120
 """A longer curve is drawn as the mean of this many bins, with a band from the lowest to the highest value."""
+MAX_DOTS = 24
+"""A shorter curve has a dot at every value."""
 LOG_FROM = 30.0
 """Highest over lowest value from which a range is wide."""
 
@@ -57,6 +59,7 @@ def svg(
     label: str,
     curve: Curve,
     baseline: Curve | None = None,
+    validation: Curve | None = None,
     *,
     max_step: float | None = None,
     may_be_log: bool = False,
@@ -66,7 +69,8 @@ def svg(
     Args:
         label: For readers who do not see it.
         curve: Drawn as a line, with dots if the points are few; broken where it is not finite.
-        baseline: Drawn dashed.
+        baseline: Of a constant predictor; drawn dashed from edge to edge.
+        validation: The same number on validation frames; drawn in another colour.
         max_step: Right end of the axis; None takes the last step.
         may_be_log: Whether a positive curve with a wide range gets a logarithmic axis.
 
@@ -76,22 +80,21 @@ def svg(
     finite = curve.finite
     if not len(finite.steps):
         return '<p class="none">no finite value</p>'
-    dashed = baseline.finite if baseline is not None else Curve.of([], [])
-    x, y = _axes(finite, dashed, max_step, may_be_log)
+    nothing = Curve.of([], [])
+    dashed, other = (baseline or nothing).finite, (validation or nothing).finite
+    x, y = _axes([finite, dashed, other], max_step, may_be_log)
     parts = [*_grid(x, y)]
     if len(dashed.steps):
-        parts.append(
-            f'<path class="baseline" d="{_path(x(_widened(dashed.steps, x)), y(_widened_values(dashed.values)))}"/>'
-        )
+        places, values = x([x.low, *dashed.steps, x.high]), y([dashed.values[0], *dashed.values, dashed.values[-1]])
+        parts.append(f'<path class="baseline" d="{_path(places, values)}"/>')
     steps, mean, low, high = _binned(curve)
     if len(curve.steps) > MAX_BINS:
         parts.append(f'<path class="band" d="{_band(x(steps), y(low), y(high))}"/>')
     parts.append(f'<path class="line" d="{_path(x(steps), y(mean))}"/>')
-    if len(finite.steps) <= 24:
-        parts += [
-            f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="2.6"/>'
-            for a, b in zip(x(finite.steps), y(finite.values))
-        ]
+    parts += _dots(finite, x, y, "dot")
+    if len(other.steps):
+        parts.append(f'<path class="validation" d="{_path(x(other.steps), y(other.values))}"/>')
+        parts += _dots(other, x, y, "dot validation")
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
 
 
@@ -113,10 +116,10 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     return [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def _axes(finite: Curve, dashed: Curve, max_step: float | None, may_be_log: bool) -> tuple[_Axis, _Axis]:
-    end = max(float(finite.steps.max()), max_step or 0.0, 1.0)
+def _axes(drawn: list[Curve], max_step: float | None, may_be_log: bool) -> tuple[_Axis, _Axis]:
+    end = max(*(float(step) for curve in drawn for step in curve.steps[-1:]), max_step or 0.0, 1.0)
     x = _Axis(0.0, end, LEFT, WIDTH - RIGHT)
-    values = np.concatenate([finite.values, dashed.values])
+    values = np.concatenate([curve.values for curve in drawn])
     low, high = float(values.min()), float(values.max())
     if may_be_log and low > 0 and high / low > LOG_FROM:
         return x, _Axis(low / 1.15, high * 1.15, HEIGHT - BOTTOM, TOP, is_log=True)
@@ -188,10 +191,10 @@ def _band(x: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.flo
     return f"M{'L'.join((*there, *back))}Z"
 
 
-def _widened(steps: NDArray[np.float64], x: _Axis) -> NDArray[np.float64]:
-    """A constant predictor knows no steps: its line goes from edge to edge."""
-    return np.concatenate([[x.low], steps, [x.high]])
-
-
-def _widened_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([values[:1], values, values[-1:]])
+def _dots(curve: Curve, x: _Axis, y: _Axis, css: str) -> list[str]:
+    """Marks of a short curve, so that a single value is seen too."""
+    if len(curve.steps) > MAX_DOTS:
+        return []
+    return [
+        f'<circle class="{css}" cx="{a:.1f}" cy="{b:.1f}" r="2.6"/>' for a, b in zip(x(curve.steps), y(curve.values))
+    ]

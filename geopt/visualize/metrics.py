@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,13 @@ NOTES = {
     "val/centroid_error_m": "mean distance from the true centroid, occupied cells of hidden tokens",
     "val/normal_error_deg": "mean angle to the true normal, sign ignored",
     "val/curvature_error": "mean L1 distance of the three eigenvalue ratios",
+}
+"""The four numbers that every run is judged by."""
+NAMES = {
+    "loss": "loss, weighted sum",
+    "lr": "learning rate",
+    "grad_norm": "gradient norm",
+    "frames_per_s": "frames per second",
 }
 
 
@@ -29,7 +37,7 @@ class Metric(NamedTuple):
 
     @classmethod
     def of(cls, run: Run, key: str) -> Metric:
-        sign = 1 if "iou" in key else -1 if "error" in key or "loss" in key else 0
+        sign = 1 if "iou" in key else -1 if "error" in key else 0
         return cls(key, run.curve(key), run.curve(key + BASELINE), sign)
 
     @property
@@ -58,21 +66,23 @@ class Metric(NamedTuple):
 
 
 def title(key: str) -> str:
-    """``val/centroid_error_m`` as ``Centroid error``."""
-    words = key.rpartition("/")[2].removesuffix("_m").removesuffix("_deg").removesuffix("_mb").replace("_", " ")
-    words = words.removesuffix(" per s") + (" per second" if words.endswith(" per s") else "")
-    return (words[:1].upper() + words[1:]).replace("iou", "IoU").replace("Lr", "Learning rate")
+    """``val/centroid_error_m_level1`` as ``Centroid error, level 1``."""
+    name, level = _without_level(key)
+    words = NAMES.get(name) or re.sub(r"_(m|deg|mb)$", "", name.rpartition("/")[2]).replace("_", " ")
+    words = words[:1].upper() + words[1:].replace("iou", "IoU")
+    return words + (f", level\N{NO-BREAK SPACE}{level}" if level else "")
 
 
 def scale(key: str) -> tuple[float, str]:
     """Factor and unit in which a number is shown."""
-    if key.endswith("error_m"):
-        return 100.0, " cm"
-    if key.endswith("_deg"):
-        return 1.0, "°"
-    if key.endswith("_share"):
-        return 100.0, " %"
-    return 1.0, " MiB" if key.endswith("_mb") else ""
+    name, _ = _without_level(key)
+    units = {"error_m": (100.0, " cm"), "_deg": (1.0, "°"), "_share": (100.0, " %"), "_mb": (1.0, " MiB")}
+    return next((unit for end, unit in units.items() if name.endswith(end)), (1.0, ""))
+
+
+def _without_level(key: str) -> tuple[str, str]:
+    name, _, level = key.rpartition("_level")
+    return (name, level) if name and level.isdigit() else (key, "")
 
 
 def shown(key: str, value: float) -> str:
@@ -85,7 +95,7 @@ def verdict(metric: Metric) -> tuple[str, str]:
     """Whether a metric beats the constant predictor, in words, and its class in the style sheet."""
     gain = metric.improvement
     if gain is None:
-        return "cannot be compared", "soft"
+        return "cannot be compared" if len(metric.baseline.steps) else "no constant predictor", "soft"
     if gain <= 0:
         return "not better than constant", "bad"
     percent = f"{100 * gain:.0f}" if gain >= 0.1 else f"{100 * gain:.1f}"

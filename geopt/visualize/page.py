@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 
 STYLE = """
-:root{color-scheme:light dark;--page:#fff;--ink:#1c2126;--soft:#5d6670;--rule:#dfe3e7;--line:#2f66c2;--base:#b3581a;
+:root{color-scheme:light dark;--page:#fff;--ink:#1c2126;--soft:#5d6670;--rule:#dfe3e7;--line:#2f66c2;--base:#b3581a;--val:#14876b;
 --good:#137a55;--bad:#b3312e;--panel:#f6f7f8}
 @media screen and (prefers-color-scheme:dark){:root{--page:#14171b;--ink:#e4e7ea;--soft:#98a1ab;--rule:#2d333a;
---line:#7fa8f0;--base:#e39a5f;--good:#55c79c;--bad:#f08a80;--panel:#1b1f24}}
+--line:#7fa8f0;--base:#e39a5f;--val:#4fc3a1;--good:#55c79c;--bad:#f08a80;--panel:#1b1f24}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,
@@ -48,6 +48,8 @@ svg,img{display:block;width:100%;height:auto}
 .line{fill:none;stroke:var(--line);stroke-width:1.7;stroke-linejoin:round}
 .band{fill:var(--line);opacity:.18}
 .dot{fill:var(--line)}
+.validation{fill:none;stroke:var(--val);stroke-width:1.7}
+.dot.validation{fill:var(--val);stroke:none}
 .baseline{fill:none;stroke:var(--base);stroke-width:1.5;stroke-dasharray:5 4}
 .grid{stroke:var(--rule);stroke-width:1;fill:none}
 .axis{fill:var(--soft);font-size:12px;font-variant-numeric:tabular-nums}
@@ -56,7 +58,8 @@ align-items:center}
 .legend i{display:inline-block;width:.75em;height:.75em;margin-right:.45em;border-radius:2px;print-color-adjust:exact;
 -webkit-print-color-adjust:exact}
 .legend i.ramp{width:7rem;height:.6em;margin:0 .5em}
-.dash{display:inline-block;width:1.6em;border-top:2px dashed var(--base);vertical-align:.25em;margin-right:.45em}
+.dash{display:inline-block;width:1.6em;border-top:2px solid var(--line);vertical-align:.25em;margin-right:.45em}
+.dash.constant{border-top:2px dashed var(--base)}.dash.val{border-top-color:var(--val)}
 details{margin:1rem 0}
 summary{cursor:pointer;font-weight:600}
 pre{background:var(--panel);padding:1rem;overflow-x:auto;line-height:1.5;border-radius:4px}

@@ -48,7 +48,8 @@ class Window(NamedTuple):
 
     def __str__(self) -> str:
         (x0, y0), (x1, y1) = self
-        return f"{x1 - x0:.3g} m x {y1 - y0:.3g} m around x = {(x0 + x1) / 2:.1f} m, y = {(y0 + y1) / 2:.1f} m"
+        x, y = (round((low + high) / 2, 1) + 0.0 for low, high in ((x0, x1), (y0, y1)))  # + 0.0: no minus zero
+        return f"{x1 - x0:.3g} m x {y1 - y0:.3g} m around x = {x} m, y = {y} m"
 
 
 class Frame:

@@ -109,7 +109,7 @@ def _metrics(run: Run) -> str:
     if not run.metrics:
         return head + '\n<p class="none">There is no validation row in metrics.jsonl.</p>'
     rows = []
-    for key in run.metrics:
+    for key in _ordered(run.metrics):
         metric = Metric.of(run, key)
         words, css = verdict(metric)
         best = f"{shown(key, metric.best[1])} <small>step {metric.best[0]:,.0f}</small>" if metric.best else "unknown"
@@ -136,43 +136,54 @@ def _note(text: str) -> str:
 
 
 def _curves(run: Run) -> str:
-    losses = [key for key in run.keys if key == "loss" or key.startswith("loss/")]
-    others = [k for k in run.keys if k not in losses and not k.startswith("val/") and k not in NOT_DRAWN]
-    parts = ["<h2>Curves</h2>"]
     if not run.rows:
-        return parts[0] + '\n<p class="none">metrics.jsonl is empty, so there is nothing to draw.</p>'
-    if run.metrics:
-        legend = '<div class="legend"><span><span class="dash"></span>constant predictor</span></div>'
-        parts.append(f"<h3>Validation metrics over steps</h3>{legend}{_grid(run, run.metrics)}")
+        return '<h2>Curves</h2>\n<p class="none">metrics.jsonl is empty, so there is nothing to draw.</p>'
+    parts = ["<h2>Curves</h2>"]
+    losses, metrics = run.losses, _ordered(run.metrics)
+    others = [k for k in run.keys if k not in losses and not k.startswith("val/") and k not in NOT_DRAWN]
+    if metrics:
+        drawn = "".join(_curve(run, key, baseline=key + BASELINE) for key in metrics)
+        legend = _lines(("constant", "constant predictor"))
+        parts.append(f'<h3>Validation metrics over steps</h3>{legend}<div class="curves">{drawn}</div>')
     if losses:
-        parts.append(f"<h3>Loss and its unweighted terms</h3>{_grid(run, losses)}")
-        if len(run.curve(losses[0]).steps) > curves.MAX_BINS:
+        drawn = "".join(_curve(run, key, validation=other) for key, other in losses.items())
+        legend = _lines(("", "training"), ("val", "validation")) if set(losses.values()) & set(run.keys) else ""
+        parts.append(f'<h3>Loss and its unweighted terms</h3>{legend}<div class="curves">{drawn}</div>')
+        if len(run.curve("loss").steps) > curves.MAX_BINS:
             parts.append(_note("Lines are means of neighbouring rows, bands reach from the lowest to the highest."))
     if others:
-        parts.append(f"<details><summary>Schedule, speed and memory</summary>{_grid(run, others)}</details>")
+        drawn = "".join(_curve(run, key) for key in others)
+        parts.append(
+            f'<details><summary>Schedule, speed and memory</summary><div class="curves">{drawn}</div></details>'
+        )
     return "\n".join(parts)
 
 
-def _grid(run: Run, keys: list[str]) -> str:
-    made = []
-    for key in keys:
-        factor, _ = scale(key)
-        curve, baseline = run.curve(key), run.curve(key + BASELINE)
-        finite = curve.finite.values
-        last = shown(key, float(finite[-1])) if len(finite) else "undefined"
-        drawing = curves.svg(
-            f"{key} over steps",
-            Curve(curve.steps, curve.values * factor),
-            Curve(baseline.steps, baseline.values * factor),
-            max_step=run.last_step,
-            may_be_log=key.startswith("loss"),
-        )
-        name = title(key) if key != "loss" else "Loss, weighted sum"
-        made.append(
-            f"<figure><figcaption><b>{escape(name)}</b> <span>{last}</span></figcaption>{drawing}"
-            f'<figcaption><code class="key">{escape(key)}</code></figcaption></figure>'
-        )
-    return f'<div class="curves">{"".join(made)}</div>'
+def _curve(run: Run, key: str, baseline: str = "", validation: str = "") -> str:
+    factor, _ = scale(key)
+    curve, constant, other = (
+        Curve(found.steps, found.values * factor) for found in map(run.curve, (key, baseline, validation))
+    )
+    finite = run.curve(key).finite.values
+    drawing = curves.svg(
+        f"{key} over steps", curve, constant, other, max_step=run.last_step, may_be_log=key.startswith("loss")
+    )
+    last = shown(key, float(finite[-1])) if len(finite) else "undefined"
+    return (
+        f"<figure><figcaption><b>{escape(title(key))}</b> <span>{last}</span></figcaption>{drawing}"
+        f'<figcaption><code class="key">{escape(key)}</code></figcaption></figure>'
+    )
+
+
+def _lines(*named: tuple[str, str]) -> str:
+    """Legend of curves: (class in the style sheet, name)."""
+    parts = [f'<span><span class="dash {css}"></span>{escape(name)}</span>' for css, name in named]
+    return f'<div class="legend">{"".join(parts)}</div>'
+
+
+def _ordered(metrics: list[str]) -> list[str]:
+    """Those that every run is judged by come first."""
+    return [key for key in NOTES if key in metrics] + [key for key in metrics if key not in NOTES]
 
 
 def _pictures(run: Run, picture: Mapping[str, Any] | None) -> str:

@@ -51,9 +51,16 @@ class Run(NamedTuple):
         return list(found)
 
     @property
+    def losses(self) -> dict[str, str]:
+        """Names of the loss and its terms on training batches, and of the same on validation frames."""
+        names = [key for key in self.keys if key == "loss" or key.startswith("loss/")]
+        return {name: f"val/{name.replace('/', '_')}" for name in names}
+
+    @property
     def metrics(self) -> list[str]:
-        """Names of validation metrics, without those of their baselines."""
-        return [key for key in self.keys if key.startswith("val/") and not key.endswith(BASELINE)]
+        """Names of validation metrics, without losses and without the metrics of constant predictors."""
+        losses = self.losses.values()
+        return [k for k in self.keys if k.startswith("val/") and k not in losses and not k.endswith(BASELINE)]
 
     @property
     def last_step(self) -> int:

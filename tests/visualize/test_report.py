@@ -101,6 +101,29 @@ def illustrated(tmp_path_factory, picture) -> Path:
     return write_report(write_run(tmp_path_factory.mktemp("runs") / "run-b", rows), picture)
 
 
+def test_validation_losses_are_drawn_beside_training_losses(run_dir):
+    rows = [*train_rows(range(10, 401, 10)), *validation_rows()]
+    rows[-1] |= {"val/loss": 1.5, "val/loss_normal": 0.6}
+    page = Page(write_report(write_run(run_dir, rows)))
+    assert len([a for a in page.attributes("circle") if a["class"] == "dot validation"]) == 2
+    assert "val/loss" not in page.text  # it is no metric with a verdict
+
+
+def test_metrics_of_other_levels_and_plug_ins_follow_the_four(run_dir):
+    rows = validation_rows()
+    rows = [
+        {"val/centroid_error_m_level1": 0.3, "val/centroid_error_m_level1_baseline": 0.4, "val/own": 2.0, **r}
+        for r in rows
+    ]
+    page = Page(write_report(write_run(run_dir, rows)))
+    order = [page.text.index(key) for key in (*METRICS, "val/centroid_error_m_level1", "val/own")]
+    assert order == sorted(order)
+    assert "Centroid error, level\N{NO-BREAK SPACE}1" in page.text
+    assert "30.0 cm" in page.row("val/centroid_error_m_level1")
+    assert "better than constant by 25 %" in page.row("val/centroid_error_m_level1")
+    assert "no constant predictor" in page.row("val/own")
+
+
 def test_loads_nothing(illustrated):
     page = Page(illustrated)
     assert page.attributes("link") == page.attributes("script") == page.attributes("iframe") == []
