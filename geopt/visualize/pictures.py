@@ -53,7 +53,7 @@ class Window(NamedTuple):
 
 
 class Frame:
-    """NumPy views of what ``model.picture`` gave; parts that are missing are None.
+    """NumPy views of what ``model.picture`` gave; ``key in frame`` tells which parts are there.
 
     Args:
         picture: Tensors of one frame on the CPU: ``grid_lower`` (3,), ``grid_upper`` (3,); and, each group optional,
