@@ -1,0 +1,1 @@
+"""Training: one loop for every model that has the methods of :class:`geopt.train.protocol.Pretrainable`."""

@@ -1,0 +1,79 @@
+"""What a run prints: a progress bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LINE_EVERY_S = 10.0
+"""Without a terminal, at most one line in this time."""
+
+
+class RunConsole:
+    """Progress of a run on standard error; silent unless ``active``."""
+
+    def __init__(self, total: int, done: int, active: bool) -> None:
+        self.console = Console(stderr=True, quiet=not active)
+        self._total, self._done_before = total, done
+        self._start = time.monotonic()
+        self._last_line = 0.0
+        self._bar: Progress | None = None
+        if active and self.console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self._task = self._bar.add_task("training", total=total, completed=done, numbers="")
+            self._bar.start()
+
+    def say(self, text: str) -> None:
+        """A line of its own, above the bar if there is one."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def step(self, step: int) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step)
+
+    def row(self, row: Mapping[str, Any]) -> None:
+        """Show a training row of metrics.jsonl."""
+        numbers = (
+            f"loss {row['loss']:.4f}  {row['frames_per_s']:.1f} frames/s  "
+            f"data wait {row['data_wait_share']:.0%}  {row['peak_memory_mb']:.0f} MB"
+        )
+        if self._bar is not None:
+            self._bar.update(self._task, completed=row["step"], numbers=numbers)
+            return
+        now, step = time.monotonic(), row["step"]
+        if now - self._last_line >= LINE_EVERY_S or step == self._total:
+            self._last_line = now
+            left = (now - self._start) / max(1, step - self._done_before) * (self._total - step)
+            self.say(f"step {step}/{self._total}  {numbers}  lr {row['lr']:.2e}  {_duration(left)} left")
+
+    def validation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Show validation metrics, each beside its constant predictor."""
+        shown = []
+        for name, value in metrics.items():
+            baseline = metrics.get(f"{name}_baseline")
+            if baseline is not None:
+                shown.append(f"{name.removeprefix('val/')} {value:.4g} (constant predictor {baseline:.4g})")
+        self.say(f"step {step}/{self._total}  validation: " + ", ".join(shown))
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
