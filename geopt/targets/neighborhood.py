@@ -7,7 +7,6 @@ hint away (NOMAE, CVPR 2025, arXiv:2502.20316).
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 
 import torch
@@ -30,6 +29,9 @@ class Queries:
     """(H,) int64 rows of level 0 of the hidden tokens: the first H queries."""
     of_token: Tensor
     """(T,) int64 query of each token, -1 for a visible one."""
+    # Several targets ask for the same cells and planes.
+    _cells: dict[int, tuple[Tensor, Tensor, Tensor]] = dataclasses.field(default_factory=dict, repr=False)
+    _planes: dict[tuple[int, tuple[int, int, int], bool], CellPCA] = dataclasses.field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.coords_bxyz.shape[0]
@@ -38,18 +40,21 @@ class Queries:
     def num_hidden(self) -> int:
         return self.token.shape[0]
 
-    @functools.cache  # noqa: B019  lives as long as the batch; several targets ask for the same cells
     def cells(self, level: int) -> tuple[Tensor, Tensor, Tensor]:
         """Occupied cells of a level inside hidden tokens: their rows, queries and slots, each (K,) int64."""
-        cells = self.index.levels[level]
-        query = self.of_token[cells.token]
-        rows = torch.nonzero(query >= 0)[:, 0]
-        return rows, query[rows], cells.slot[rows]
+        if level not in self._cells:
+            cells = self.index.levels[level]
+            query = self.of_token[cells.token]
+            rows = torch.nonzero(query >= 0)[:, 0]
+            self._cells[level] = rows, query[rows], cells.slot[rows]
+        return self._cells[level]
 
-    @functools.cache  # noqa: B019
     def planes(self, level: int, window: tuple[int, int, int], about_own: bool) -> CellPCA:
         """:meth:`GeometryIndex.planes` of the cells that :meth:`cells` lists."""
-        return self.index.planes(level, window, about_own, self.cells(level)[0])
+        key = level, window, about_own
+        if key not in self._planes:
+            self._planes[key] = self.index.planes(*key, self.cells(level)[0])
+        return self._planes[key]
 
 
 def make_queries(index: GeometryIndex, mask: Mask, empty_radius: int = 0) -> Queries:

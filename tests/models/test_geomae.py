@@ -179,3 +179,16 @@ def test_picture_shows_the_first_frame_only():
 def test_models_that_do_not_fit_are_refused(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_a_step_leaves_nothing_behind():
+    """Whatever a batch needed is gone with it: a cache that outlives the batch would fill the memory."""
+    import gc
+    import weakref
+
+    model = model_of()
+    prediction = model.predict(BATCH)
+    gone = [weakref.ref(prediction.queries), weakref.ref(prediction.index)]
+    del prediction
+    gc.collect()
+    assert [reference() for reference in gone] == [None, None]
