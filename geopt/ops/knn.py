@@ -45,7 +45,8 @@ def knn(
     _check.whole_number("knn", "k", k, least=1)
     if not has_kernel("knn", query.device.type):
         return reference.knn(query, key, k, query_offsets, key_offsets)
-    return Neighbors(*torch.ops.geopt.knn(query, key, k, query_offsets, key_offsets))
+    distances, indices = torch.ops.geopt.knn(query, key, k, query_offsets, key_offsets)
+    return Neighbors(indices, distances)
 
 
 def check_search(
@@ -78,15 +79,15 @@ def distance_gradient(query: Tensor, key: Tensor, queries: Tensor, keys: Tensor,
 @torch.library.register_fake("geopt::knn")
 def _(query, key, k, query_offsets, key_offsets):  # type: ignore[no-untyped-def]
     shape = (query.shape[0], k)
-    return query.new_empty(shape, dtype=torch.int64), query.new_empty(shape)
+    return query.new_empty(shape), query.new_empty(shape, dtype=torch.int64)
 
 
 def _save(ctx, inputs, output):  # type: ignore[no-untyped-def]
-    ctx.save_for_backward(inputs[0], inputs[1], output[0])
-    ctx.mark_non_differentiable(output[0])
+    ctx.save_for_backward(inputs[0], inputs[1], output[1])
+    ctx.mark_non_differentiable(output[1])
 
 
-def _backward(ctx, _, grad):  # type: ignore[no-untyped-def]
+def _backward(ctx, grad, _):  # type: ignore[no-untyped-def]
     query, key, indices = ctx.saved_tensors
     queries = torch.arange(query.shape[0], device=query.device).repeat_interleave(indices.shape[1])
     to_query, to_key = distance_gradient(query, key, queries, indices.reshape(-1), grad.reshape(-1))

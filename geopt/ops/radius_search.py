@@ -82,33 +82,35 @@ def radius_search(
     if not has_kernel(op, query.device.type):
         return reference.radius_search(query, key, radius, max_neighbors, query_offsets, key_offsets)
     if max_neighbors is None:
-        return RaggedNeighbors(
-            *torch.ops.geopt.radius_search_ragged(query, key, float(radius), query_offsets, key_offsets)
+        distances, indices, row_splits = torch.ops.geopt.radius_search_ragged(
+            query, key, float(radius), query_offsets, key_offsets
         )
-    return Neighbors(
-        *torch.ops.geopt.radius_search(query, key, float(radius), max_neighbors, query_offsets, key_offsets)
+        return RaggedNeighbors(row_splits, indices, distances)
+    distances, indices = torch.ops.geopt.radius_search(
+        query, key, float(radius), max_neighbors, query_offsets, key_offsets
     )
+    return Neighbors(indices, distances)
 
 
 @torch.library.register_fake("geopt::radius_search")
 def _(query, key, radius, max_neighbors, query_offsets, key_offsets):  # type: ignore[no-untyped-def]
     shape = (query.shape[0], max_neighbors)
-    return query.new_empty(shape, dtype=torch.int64), query.new_empty(shape)
+    return query.new_empty(shape), query.new_empty(shape, dtype=torch.int64)
 
 
 @torch.library.register_fake("geopt::radius_search_ragged")
 def _(query, key, radius, query_offsets, key_offsets):  # type: ignore[no-untyped-def]
     found = torch.library.get_ctx().new_dynamic_size()
-    row_splits = query.new_empty(query.shape[0] + 1, dtype=torch.int64)
-    return row_splits, query.new_empty(found, dtype=torch.int64), query.new_empty(found)
+    int64 = {"dtype": torch.int64}
+    return query.new_empty(found), query.new_empty(found, **int64), query.new_empty(query.shape[0] + 1, **int64)
 
 
 def _save(ctx, inputs, output):  # type: ignore[no-untyped-def]
-    ctx.save_for_backward(inputs[0], inputs[1], output[0])
-    ctx.mark_non_differentiable(output[0])
+    ctx.save_for_backward(inputs[0], inputs[1], output[1])
+    ctx.mark_non_differentiable(output[1])
 
 
-def _backward(ctx, _, grad):  # type: ignore[no-untyped-def]
+def _backward(ctx, grad, _):  # type: ignore[no-untyped-def]
     query, key, indices = ctx.saved_tensors
     queries = torch.arange(query.shape[0], device=query.device).repeat_interleave(indices.shape[1])
     to_query, to_key = distance_gradient(query, key, queries, indices.reshape(-1), grad.reshape(-1))
@@ -116,12 +118,12 @@ def _backward(ctx, _, grad):  # type: ignore[no-untyped-def]
 
 
 def _save_ragged(ctx, inputs, output):  # type: ignore[no-untyped-def]
-    ctx.save_for_backward(inputs[0], inputs[1], output[0], output[1])
-    ctx.mark_non_differentiable(output[0], output[1])
+    ctx.save_for_backward(inputs[0], inputs[1], output[1], output[2])
+    ctx.mark_non_differentiable(output[1], output[2])
 
 
-def _backward_ragged(ctx, _splits, _indices, grad):  # type: ignore[no-untyped-def]
-    query, key, row_splits, indices = ctx.saved_tensors
+def _backward_ragged(ctx, grad, _indices, _splits):  # type: ignore[no-untyped-def]
+    query, key, indices, row_splits = ctx.saved_tensors
     rows = torch.arange(query.shape[0], device=query.device)
     queries = rows.repeat_interleave(row_splits.diff(), output_size=indices.shape[0])
     to_query, to_key = distance_gradient(query, key, queries, indices, grad)

@@ -14,7 +14,7 @@ std::tuple<Tensor, Tensor> knn_on_cpu(Tensor query, Tensor key, int64_t k, Tenso
   knn_cpu(
       data<float>(query), n, data<int64_t>(query_offsets), data<float>(key), m, data<int64_t>(key_offsets), num_clouds,
       k, kFarthest, mutable_data<int64_t>(indices), mutable_data<float>(distances));
-  return {indices, distances};
+  return {distances, indices};
 }
 
 }  // namespace

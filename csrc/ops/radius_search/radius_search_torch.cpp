@@ -17,7 +17,7 @@ std::tuple<Tensor, Tensor> radius_search_on_cpu(
       data<float>(query), n, data<int64_t>(query_offsets), data<float>(key), m, data<int64_t>(key_offsets),
       key_offsets.numel() - 1, max_neighbors, radius_limit(static_cast<float>(radius)), mutable_data<int64_t>(indices),
       mutable_data<float>(distances));
-  return {indices, distances};
+  return {distances, indices};
 }
 
 std::tuple<Tensor, Tensor, Tensor> radius_search_ragged_on_cpu(
@@ -34,7 +34,7 @@ std::tuple<Tensor, Tensor, Tensor> radius_search_ragged_on_cpu(
   const int64_t total = data<int64_t>(row_splits)[n];
   Tensor indices = new_int64(query, {total}), distances = new_float(query, {total});
   search.write(mutable_data<int64_t>(indices), mutable_data<float>(distances));
-  return {row_splits, indices, distances};
+  return {distances, indices, row_splits};
 }
 
 }  // namespace

@@ -1,0 +1,57 @@
+"""The compiled library: what it says of itself, and that it loads where there is little else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from geopt import ops
+
+
+def test_every_op_has_a_cpu_kernel_and_names_what_runs_on_cuda():
+    backends = ops.backends()
+    assert set(backends) == set(ops.__all__) - {"backends", "build_info"}
+    for name, runs in backends.items():
+        assert runs["cpu"] == "C++", name
+        assert runs["cuda"] in ("CUDA", "torch reference"), name
+    for name in ("knn", "radius_search", "farthest_point_sample", "local_pca", "points_in_boxes"):
+        assert backends[name]["cuda"] == "torch reference"
+
+
+def test_cuda_kernels_are_built_exactly_when_there_was_a_compiler():
+    built = bool(ops.build_info()["nvcc"])
+    for name in ("voxelize", "voxel_index", "segment_reduce"):
+        assert ops.backends()[name]["cuda"] == ("CUDA" if built else "torch reference")
+
+
+def test_build_info_names_compiler_architectures_and_simd():
+    info = ops.build_info()
+    assert set(info) == {"cuda_archs", "nvcc", "compiler", "simd"}
+    assert info["compiler"][0].isdigit()
+    assert bool(info["cuda_archs"]) == bool(info["nvcc"])
+    assert info["simd"] in ("base", "avx2", "avx512")
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", timeout=120)
+
+
+def test_imports_with_torch_and_numpy_alone_and_without_a_gpu():
+    blocked = ("scipy", "numba", "pydantic", "omegaconf", "typer", "rich", "msgspec", "safetensors", "matplotlib")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); import os; os.environ['CUDA_VISIBLE_DEVICES'] = '';"
+        "import torch; from geopt import ops;"
+        "print(ops.knn(torch.zeros(2, 3), torch.zeros(3, 3), 2).indices.tolist())"
+    )
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[[0, 1], [0, 1]]"
+
+
+def test_errors_do_not_show_where_the_library_was_built():
+    with pytest.raises(RuntimeError, match="must rise from 0 to 2") as caught:
+        torch.ops.geopt.knn(torch.zeros(2, 3), torch.zeros(2, 3), 1, torch.tensor([0, 9]), torch.tensor([0, 2]))
+    assert "geopt/csrc/" in str(caught.value)
+    assert str(Path(__file__).resolve().parents[2] / "csrc") not in str(caught.value)

@@ -1,0 +1,289 @@
+"""What every op promises: errors that name the argument, the same bits with any number of threads and any strides,
+torch.compile, opcheck, and a reference with the same signature."""
+
+import inspect
+import math
+
+import pytest
+import torch
+from clouds import by_name
+
+from geopt import ops, reference
+from geopt.ops._library import KERNELS
+from geopt.structures import VoxelGrid
+
+GRID = VoxelGrid((-8, -8, -4), (8, 8, 4), (1, 1, 2))
+XYZ, OFFSETS = by_name("rings").xyz, by_name("rings").offsets
+BOXES = torch.tensor([[0.0, 0, 0, 5, 3, 2, 0.3], [4, 4, 0, 6, 6, 3, -2]], dtype=torch.float64)
+BOX_OFFSETS = torch.tensor([0, 1, 2])
+SEGMENT = torch.arange(len(XYZ)) * 7 % 23 - 1
+
+# One call of each op on a batch of two clouds, as a function of xyz alone.
+CALLS = {
+    "voxelize": lambda xyz: ops.voxelize(xyz, OFFSETS, GRID),
+    "voxel_index": lambda xyz: ops.voxel_index(xyz, OFFSETS, GRID, ((2, 2, 2), (1, 2, 1))),
+    "segment_sum": lambda xyz: ops.segment_reduce(xyz, SEGMENT, 22, "sum"),
+    "segment_mean": lambda xyz: ops.segment_reduce(xyz, SEGMENT, 22, "mean"),
+    "segment_max": lambda xyz: ops.segment_reduce(xyz, SEGMENT, 22, "max"),
+    "knn": lambda xyz: ops.knn(xyz, xyz, 9, OFFSETS, OFFSETS),
+    "knn_of_others": lambda xyz: ops.knn(xyz + 0.01, xyz, 9),
+    "radius_search": lambda xyz: ops.radius_search(xyz, xyz, 0.8, None, OFFSETS, OFFSETS),
+    "radius_search_capped": lambda xyz: ops.radius_search(xyz, xyz, 0.8, 12, OFFSETS, OFFSETS),
+    "farthest_point_sample": lambda xyz: ops.farthest_point_sample(xyz, OFFSETS, 50),
+    "local_pca": lambda xyz: ops.local_pca(xyz, OFFSETS, 12, torch.zeros(3)),
+    "points_in_boxes": lambda xyz: ops.points_in_boxes(xyz, BOXES, OFFSETS, BOX_OFFSETS),
+}
+
+
+def tensors(result):
+    if isinstance(result, torch.Tensor):
+        return [result]
+    return [t for part in result for t in tensors(part)]
+
+
+def assert_same_bits(a, b):
+    for x, y in zip(tensors(a), tensors(b), strict=True):
+        assert x.dtype == y.dtype and torch.equal(x, y)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_one_thread_and_many_give_the_same_bits(name, threads):
+    xyz = XYZ.repeat(1, 1)
+    results = []
+    for count in (1, 2, 5):
+        with threads(count):
+            results.append(CALLS[name](xyz))
+    assert_same_bits(results[0], results[1])
+    assert_same_bits(results[0], results[2])
+
+
+@pytest.mark.parametrize("name", ["voxel_index", "knn", "local_pca", "radius_search_capped"])
+def test_one_thread_and_many_give_the_same_bits_on_a_real_scan(name, threads, scan):
+    """Large enough for several chunks in every loop."""
+    ends = torch.tensor([0, len(scan)])
+    call = {
+        "voxel_index": lambda: ops.voxel_index(
+            scan, ends, VoxelGrid((-64, -64, -4), (64, 64, 4), (1, 1, 8)), ((4, 4, 8),)
+        ),
+        "knn": lambda: ops.knn(scan[::3], scan, 8),
+        "local_pca": lambda: ops.local_pca(scan[::2], k=8),
+        "radius_search_capped": lambda: ops.radius_search(scan[::5], scan, 0.5, 8),
+    }[name]
+    with threads(1):
+        one = call()
+    with threads(2):
+        two = call()
+    assert_same_bits(one, two)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_strides_do_not_matter(name):
+    columns = XYZ.t().contiguous().t()
+    every_second = torch.stack([XYZ, torch.full_like(XYZ, math.nan)], dim=1).reshape(-1, 3)[::2]
+    wide = torch.cat([XYZ, torch.full_like(XYZ, math.nan)], dim=1)[:, :3]
+    expected = CALLS[name](XYZ)
+    for strided in (columns, every_second, wide):
+        assert not strided.is_contiguous() and torch.equal(strided, XYZ)
+        assert_same_bits(CALLS[name](strided), expected)
+
+
+def test_strided_offsets_and_segments_do_not_matter():
+    offsets = torch.stack([OFFSETS, OFFSETS * 0 - 7], dim=1)[:, 0]
+    assert_same_bits(ops.knn(XYZ, XYZ, 3, offsets, offsets), ops.knn(XYZ, XYZ, 3, OFFSETS, OFFSETS))
+    assert_same_bits(ops.voxelize(XYZ, offsets, GRID), ops.voxelize(XYZ, OFFSETS, GRID))
+    segment = torch.stack([SEGMENT, SEGMENT * 0 + 99], dim=1)[:, 0]
+    assert_same_bits(ops.segment_reduce(XYZ, segment, 22), ops.segment_reduce(XYZ, SEGMENT, 22))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_inputs_are_left_as_they_were(name):
+    xyz = XYZ.clone()
+    CALLS[name](xyz)
+    assert torch.equal(xyz, XYZ)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_compiles_into_one_graph(name):
+    torch._dynamo.reset()
+    compiled = torch.compile(CALLS[name], fullgraph=True, backend="aot_eager")
+    assert_same_bits(compiled(XYZ), CALLS[name](XYZ))
+
+
+def test_compiled_ops_take_other_sizes():
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda xyz: ops.knn(xyz, xyz, 4), fullgraph=True, backend="aot_eager")
+    for size in (50, 300, 7):
+        assert_same_bits(compiled(XYZ[:size]), ops.knn(XYZ[:size], XYZ[:size], 4))
+
+
+def test_gradients_flow_through_a_compiled_graph():
+    torch._dynamo.reset()
+
+    def loss(xyz):
+        near = ops.knn(xyz, xyz, 4, OFFSETS, OFFSETS).squared_distances
+        return ops.segment_reduce(near, SEGMENT, 22, "mean").square().sum()
+
+    leaves = [XYZ.clone().requires_grad_() for _ in range(2)]
+    torch.compile(loss, fullgraph=True, backend="aot_eager")(leaves[0]).backward()
+    loss(leaves[1]).backward()
+    torch.testing.assert_close(leaves[0].grad, leaves[1].grad)
+    assert leaves[0].grad.abs().sum() > 0
+
+
+SMALL, ENDS = XYZ[:40], torch.tensor([0, 15, 40])
+GRAD = SMALL.clone().requires_grad_()
+REGISTERED = {
+    "voxel_index": (SMALL, ENDS, *GRID.lower, *GRID.size, GRID.shape, (2, 2, 2)),
+    "segment_reduce sum": (GRAD, SEGMENT[:40], 30, 0),
+    "segment_reduce mean": (GRAD, SEGMENT[:40], 30, 1),
+    "segment_reduce max": (GRAD, SEGMENT[:40], 30, 2),
+    "segment_reduce_backward sum": (torch.ones(30, 3).requires_grad_(), SEGMENT[:40], torch.ones(30).long(), 0),
+    "segment_reduce_backward max": (torch.ones(30, 3).requires_grad_(), SEGMENT[:40], torch.zeros(30, 3).long(), 2),
+    "knn": (GRAD, GRAD, 5, ENDS, ENDS),
+    "radius_search": (GRAD, GRAD, 1.5, 4, ENDS, ENDS),
+    "radius_search_ragged": (GRAD, GRAD, 1.5, ENDS, ENDS),
+    "farthest_point_sample": (SMALL, ENDS, 6, 0),
+    "local_pca": (SMALL, ENDS, 8),
+    "points_in_boxes": (SMALL, BOXES, ENDS, BOX_OFFSETS),
+}
+
+
+@pytest.mark.parametrize("case", REGISTERED)
+def test_opcheck(case):
+    """Schema, fake kernel, autograd registration and ahead-of-time dispatch with symbolic shapes."""
+    results = torch.library.opcheck(getattr(torch.ops.geopt, case.split()[0]), REGISTERED[case])
+    assert set(results.values()) == {"SUCCESS"}
+
+
+@pytest.mark.parametrize("name", sorted(KERNELS))
+def test_the_reference_has_the_same_parameters_and_the_docstring_is_whole(name):
+    op, plain = getattr(ops, name), getattr(reference, name)
+    assert list(inspect.signature(op).parameters) == list(inspect.signature(plain).parameters)
+    assert name in ops.__all__ and name in reference.__all__
+    for word in ("Args:", "Raises:", "ifferentiable"):
+        assert word in op.__doc__, f"{name} says nothing of {word}"
+
+
+NAN = math.nan
+P, O = torch.rand(10, 3), torch.tensor([0, 4, 10])
+BAD = [
+    # op, arguments, error, what its message must hold
+    ("voxelize", (P.double(), O, GRID), TypeError, "voxelize: xyz must be float32, got float64"),
+    ("voxelize", (torch.rand(5, 4), O, GRID), ValueError, r"voxelize: xyz must have shape \(N, 3\), got \(5, 4\)"),
+    ("voxelize", (P[0], O, GRID), ValueError, r"xyz must have shape \(N, 3\), got \(3,\)"),
+    ("voxelize", (P.tolist(), O, GRID), TypeError, "xyz must be a torch.Tensor, got list"),
+    ("voxelize", (P, O.int(), GRID), TypeError, "offsets must be int64, got int32"),
+    ("voxelize", (P, O[:0], GRID), ValueError, "offsets must have at least one entry"),
+    ("voxelize", (P, O[1:], GRID), ValueError, r"offsets must rise from 0 to 10 \(the rows of xyz\), got \[4, 10\]"),
+    ("voxelize", (P, torch.tensor([0, 9]), GRID), ValueError, "must rise from 0 to 10"),
+    ("voxelize", (P, torch.tensor([0, 7, 4, 10]), GRID), ValueError, "must rise from 0 to 10"),
+    ("voxelize", (P, O[None], GRID), ValueError, "offsets must have shape"),
+    ("voxelize", (P, O, (0, 1, 2)), TypeError, "grid must be a VoxelGrid, got tuple"),
+    (
+        "voxelize",
+        (P, O, VoxelGrid((0, 0, 0), (2**32, 1, 1), (1, 1, 1))),
+        ValueError,
+        r"fewer than 2\*\*31 voxels along",
+    ),
+    (
+        "voxel_index",
+        (P, O, VoxelGrid((0, 0, 0), (2**21,) * 3, (1, 1, 1)), ()),
+        ValueError,
+        r"fewer than 2\*\*62 finest",
+    ),
+    ("voxel_index", (P, O, GRID, ((2, 2),)), ValueError, r"ratios must be three whole numbers >= 1, got \(2, 2\)"),
+    ("voxel_index", (P, O, GRID, ((2, 2, 0),)), ValueError, "ratios must be three whole numbers >= 1"),
+    ("voxel_index", (P, O, GRID, ((2, 2, 1.5),)), ValueError, "ratios must be three whole numbers >= 1"),
+    ("voxel_index", (P, O, GRID, ((1, 1, 1),) * 6), ValueError, "at most 5 finer levels, got 6"),
+    ("segment_reduce", (P, SEGMENT[:9], 30), ValueError, r"one entry per row of values \(10\), got 9"),
+    ("segment_reduce", (P, SEGMENT[:10].int(), 30), TypeError, "segment must be int64, got int32"),
+    ("segment_reduce", (P.long(), SEGMENT[:10], 30), TypeError, "values must be float32 or .*, got int64"),
+    ("segment_reduce", (P[:, 0], SEGMENT[:10], 30), ValueError, r"values must have shape \(N, C\), got \(10,\)"),
+    (
+        "segment_reduce",
+        (P, torch.full((10,), 3), 3),
+        ValueError,
+        r"segment must lie in \[-1, 3\), got values from 3 to 3",
+    ),
+    ("segment_reduce", (P, torch.full((10,), -2), 3), ValueError, r"segment must lie in \[-1, 3\)"),
+    ("segment_reduce", (P, SEGMENT[:10], -1), ValueError, "num_segments must be >= 0, got -1"),
+    ("segment_reduce", (P, SEGMENT[:10], 3.0), TypeError, "num_segments must be an int, got float"),
+    (
+        "segment_reduce",
+        (P, SEGMENT[:10], 30, "median"),
+        ValueError,
+        "reduce must be one of 'sum', 'mean', 'max', got 'median'",
+    ),
+    ("knn", (P, P[:, :2], 3), ValueError, r"knn: key must have shape \(M, 3\), got \(10, 2\)"),
+    ("knn", (P.half(), P, 3), TypeError, "knn: query must be float32, got float16"),
+    ("knn", (P, P, 0), ValueError, "knn: k must be >= 1, got 0"),
+    ("knn", (P, P, 2.0), TypeError, "knn: k must be an int, got float"),
+    ("knn", (P, P, True), TypeError, "knn: k must be an int, got bool"),
+    ("knn", (P, P, 3, O), ValueError, "query_offsets and key_offsets must name as many clouds, got 2 and 1"),
+    ("knn", (P, P, 3, O, O + 1), ValueError, r"key_offsets must rise from 0 to 10 \(the rows of key\)"),
+    ("knn", (P, P.to("meta"), 3), ValueError, r"key must be on the device of query \(cpu\), got meta"),
+    ("radius_search", (P, P, -0.1), ValueError, "radius_search: radius must be finite and >= 0, got -0.1"),
+    ("radius_search", (P, P, NAN), ValueError, "radius must be finite and >= 0, got nan"),
+    ("radius_search", (P, P, math.inf), ValueError, "radius must be finite and >= 0, got inf"),
+    ("radius_search", (P, P, "1"), TypeError, "radius must be a number, got str"),
+    ("radius_search", (P, P, 1.0, 0), ValueError, "max_neighbors must be >= 1, got 0"),
+    ("radius_search", (P, P, 1.0, 2.5), TypeError, "max_neighbors must be an int, got float"),
+    ("radius_search", (P, P, 1.0, None, O), ValueError, "must name as many clouds"),
+    ("farthest_point_sample", (P, O, 5), ValueError, "num_samples=5 finite points, cloud 0 has 4; ask for fewer"),
+    ("farthest_point_sample", (P * NAN, O, 1), ValueError, "cloud 0 has 0"),
+    ("farthest_point_sample", (P, O, 0), ValueError, "num_samples must be >= 1, got 0"),
+    (
+        "farthest_point_sample",
+        (P, O, 2, 4),
+        ValueError,
+        "start must be a row of every cloud, got 4 and cloud 0 of 4 points",
+    ),
+    ("farthest_point_sample", (P, O, 2, -1), ValueError, "start must be >= 0, got -1"),
+    ("farthest_point_sample", (P, None, 2), TypeError, "offsets must be a torch.Tensor, got NoneType"),
+    ("local_pca", (P, O, 0), ValueError, "local_pca: k must be >= 1, got 0"),
+    ("local_pca", (P.double(),), TypeError, "local_pca: xyz must be float32, got float64"),
+    (
+        "local_pca",
+        (P, O, 3, P[:7]),
+        ValueError,
+        r"viewpoint must have shape \(3,\), \(10, 3\) .* \(2, 3\) .*, got \(7, 3\)",
+    ),
+    ("local_pca", (P, O, 3, P[0].double()), TypeError, "viewpoint must be float32, got float64"),
+    ("local_pca", (P, O, 3, (0.0, 0.0, 1.0)), TypeError, "viewpoint must be a torch.Tensor, got tuple"),
+    ("local_pca", (P, O, 3, P[0, :2]), ValueError, r"viewpoint must have shape \(3\), got \(2,\)"),
+    (
+        "points_in_boxes",
+        (P, BOXES[:, :6]),
+        ValueError,
+        r"points_in_boxes: boxes must have shape \(M, 7\), got \(2, 6\)",
+    ),
+    ("points_in_boxes", (P, BOXES.long()), TypeError, "boxes must be float64 or float32, got int64"),
+    ("points_in_boxes", (P.double(), BOXES), TypeError, "xyz must be float32, got float64"),
+    ("points_in_boxes", (P, BOXES, O), ValueError, "offsets and box_offsets must name as many clouds, got 2 and 1"),
+    ("points_in_boxes", (P, BOXES, O, O), ValueError, r"box_offsets must rise from 0 to 2 \(the rows of boxes\)"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "error", "message"), BAD, ids=[f"{b[0]}-{i}" for i, b in enumerate(BAD)])
+def test_bad_input_is_refused_by_name(name, arguments, error, message):
+    with pytest.raises(error, match=message) as caught:
+        getattr(ops, name)(*arguments)
+    assert str(caught.value).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    "name", ["knn", "radius_search", "local_pca", "farthest_point_sample", "points_in_boxes", "voxelize"]
+)
+def test_a_compiled_graph_refuses_offsets_out_of_range(name):
+    """Their values are unknown while it is traced; the kernel must not read past the end."""
+    torch._dynamo.reset()
+    call = {
+        "knn": lambda o: ops.knn(P, P, 2, o, o),
+        "radius_search": lambda o: ops.radius_search(P, P, 1.0, None, o, o),
+        "local_pca": lambda o: ops.local_pca(P, o, 3),
+        "farthest_point_sample": lambda o: ops.farthest_point_sample(P, o, 1),
+        "points_in_boxes": lambda o: ops.points_in_boxes(P, BOXES, o, o),
+        "voxelize": lambda o: ops.voxelize(P, o, GRID),
+    }[name]
+    with pytest.raises(RuntimeError, match="must rise from 0 to"):
+        torch.compile(call, backend="eager")(torch.tensor([0, 1000, 2000]))
