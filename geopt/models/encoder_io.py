@@ -8,9 +8,13 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from geopt import files
+from geopt.models.pretrained import PointFeatures, PretrainedEncoder
+from geopt.structures import PointBatch
 
 METADATA_KEY = "geopt"
 
@@ -55,3 +59,83 @@ def read(run: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if METADATA_KEY not in metadata:
         raise ValueError(f"load_encoder: {path} has no metadata '{METADATA_KEY}', so geopt did not write it")
     return state, json.loads(metadata[METADATA_KEY])
+
+
+class LoadedEncoder:
+    """Points in, features of each point out; made by :func:`load`.
+
+    Attributes:
+        module: The network, for fine-tuning; calls of this object take no gradients.
+        description: What the file says of grid, levels, features, frame and versions.
+        features: Names of the channels that points need besides x, y, z.
+    """
+
+    def __init__(self, module: PretrainedEncoder) -> None:
+        self.module = module
+        self.description = module.description
+        self.features = module.features
+
+    def to(self, device: torch.device | str) -> LoadedEncoder:
+        self.module.to(device)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.module.parameters()).device
+
+    def __call__(self, points: ArrayLike | Tensor | PointBatch) -> PointFeatures:
+        """Features of every point.
+
+        Args:
+            points: (N, 3 + C) array or tensor in the frame that ``description["frame"]`` names: x, y, z in metres, then
+                the channels of :attr:`features` as the sensor gives them (intensity is scaled here as it was in
+                training). Or a :class:`geopt.structures.PointBatch`, whose features are taken as they are.
+
+        Returns:
+            ``features`` (N, D) float32, 0 for points outside the grid, and ``inside`` (N,) bool, on :attr:`device`.
+
+        Raises:
+            ValueError: ``points`` has another number of columns; the message names them.
+        """
+        batch = points if isinstance(points, PointBatch) else self._batch(torch.as_tensor(points))
+        with torch.no_grad():
+            return self.module(batch.to(self.device))
+
+    def _batch(self, points: Tensor) -> PointBatch:
+        columns = ("x", "y", "z", *self.features)
+        if points.ndim != 2 or points.shape[1] != len(columns):
+            raise ValueError(
+                f"encoder: points must have shape (N, {len(columns)}) with columns {', '.join(columns)}, "
+                f"got {tuple(points.shape)}"
+            )
+        points = points.to(self.device, torch.float32)
+        scale = torch.ones(len(self.features), device=self.device)
+        if "intensity" in self.features:
+            scale[self.features.index("intensity")] = self.description.get("intensity_scale", 1.0)
+        count = points.shape[0]
+        return PointBatch(
+            xyz=points[:, :3].contiguous(),
+            features=points[:, 3:] * scale,
+            offsets=torch.tensor([0, count], device=self.device),
+            sweep_rows=torch.zeros(count, dtype=torch.int64, device=self.device),
+            sensor_origins=torch.zeros(1, 3, device=self.device),
+            frames=("points",),
+            seeds=(0,),
+        )
+
+
+def load(run: str | Path) -> LoadedEncoder:
+    """Load the encoder of a run, on the CPU.
+
+    Args:
+        run: A run folder, or the path of an ``encoder.safetensors``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or its weights do not fit its description.
+    """
+    state, description = read(run)
+    try:
+        return LoadedEncoder(PretrainedEncoder.from_state(state, description))
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(f"load_encoder: {run} does not fit its own description: {error}") from error

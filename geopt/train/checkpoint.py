@@ -62,7 +62,7 @@ def newest(folder: Path) -> tuple[Path, Progress] | None:
     """The newest checkpoint that can be read; damaged ones are named in a warning and passed over.
 
     Raises:
-        RuntimeError: there are checkpoints, but none can be read.
+        OSError: there are checkpoints, but none can be read.
     """
     damaged = []
     for path in _newest_first(folder):
@@ -72,7 +72,7 @@ def newest(folder: Path) -> tuple[Path, Progress] | None:
             damaged.append(str(error))
             log.warning("%s; going back to the one before", error)
     if damaged:
-        raise RuntimeError(
+        raise OSError(
             f"no checkpoint in {folder} can be read; give another run.dir or remove the folder.\n" + "\n".join(damaged)
         )
     return None

@@ -60,13 +60,12 @@ class RunConsole:
             self.say(f"step {step}/{self._total}  {numbers}  lr {row['lr']:.2e}  {_duration(left)} left")
 
     def validation(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Show validation metrics, each beside its constant predictor."""
-        shown = []
-        for name, value in metrics.items():
-            baseline = metrics.get(f"{name}_baseline")
-            if baseline is not None:
-                shown.append(f"{name.removeprefix('val/')} {value:.4g} (constant predictor {baseline:.4g})")
-        self.say(f"step {step}/{self._total}  validation: " + ", ".join(shown))
+        """Show the metrics that have a constant predictor, at their finest level."""
+        names = [name.removesuffix("_baseline") for name in metrics if name.endswith("_baseline")]
+        shown = [name for name in names if "_level" not in name]
+        self.say(f"step {step}/{self._total}  validation" + (", beside the best constant predictor" if shown else ""))
+        for name in shown:
+            self.say(f"    {name.removeprefix('val/'):<20}{metrics[name]:>9.4g}{metrics[name + '_baseline']:>9.4g}")
 
     def close(self) -> None:
         if self._bar is not None:

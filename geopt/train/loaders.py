@@ -118,7 +118,7 @@ def _next(iterator: Iterator[Any]) -> Any:
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker"):
             raise
-        raise RuntimeError(
+        raise ChildProcessError(
             f"a data worker died ({str(error).splitlines()[0]}); the usual cause is too little memory: "
             "try data.workers=0 or a smaller train.batch_size"
         ) from error
@@ -139,6 +139,7 @@ def training_batches(
 
     Raises:
         Exception: what reading a frame raised, also in a worker, when its batch is due.
+        ChildProcessError: a worker was killed.
     """
     sampler = ResumableSampler(
         len(datasets.train),

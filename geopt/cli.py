@@ -1,0 +1,160 @@
+"""The command line. What a command needs is imported when it runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import geopt
+
+USAGE_ERROR = 2
+app = typer.Typer(
+    name="geopt",
+    help="Pre-train 3D encoders on unlabelled LiDAR by predicting masked geometry.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"geopt {geopt.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def info() -> None:
+    """Print versions, how the ops were built, and which back ends each op has.
+
+    Example: [bold]geopt info[/bold]
+    """
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from geopt import ops
+    from geopt.train.run_folder import versions
+
+    console = Console()
+    facts = Table.grid(padding=(0, 2))
+    build = ops.build_info()
+    for name, value in (
+        *versions().items(),
+        ("CUDA kernels for", build["cuda_archs"] or "none: built without CUDA"),
+        ("compiler", " ".join(filter(None, (build["compiler"], build["nvcc"] and f"nvcc {build['nvcc']}")))),
+        ("SIMD of the ops", build["simd"]),
+        ("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors"),
+    ):
+        facts.add_row(name, value or "none")
+    console.print(facts, highlight=False)
+    table = Table("op", "on CPU tensors", "on CUDA tensors", title="back ends", title_justify="left")
+    for op, places in ops.backends().items():
+        table.add_row(op, places["cpu"], places["cuda"])
+    console.print(table, highlight=False)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    scenes: Annotated[int, typer.Option(min=1, help="Number of scenes; the last two are for validation.")] = 4,
+    keyframes: Annotated[int, typer.Option(min=1, help="Annotated key frames of each scene, 0.5 s apart.")] = 10,
+    sweeps: Annotated[int, typer.Option(min=1, help="Scans of each key frame, itself included, 0.05 s apart.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Another street for every seed.")] = 0,
+) -> None:
+    """Ray-cast a procedural street into a data set in nuScenes format.
+
+    Example: [bold]geopt simulate city --scenes 4 --keyframes 10 --sweeps 3 --seed 0[/bold]
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from geopt.simulate import simulate as write
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("simulating", total=None)
+        write(out, scenes, keyframes, sweeps, seed, lambda done, total: bar.update(task, completed=done, total=total))
+    console.print(f"{out}: {scenes} scenes of {keyframes} key frames, data.version=v1.0-mini", highlight=False)
+
+
+@app.command()
+def pretrain(
+    config: Annotated[str, typer.Argument(help="Path of a YAML file, or a shipped name: tiny, geopt, paper, release.")],
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Changes to the config.")] = None,
+    show_config: Annotated[bool, typer.Option("--show-config", help="Print the whole config and stop.")] = False,
+) -> None:
+    """Pre-train an encoder on LiDAR sweeps; the same command goes on with a run that was cut off.
+
+    Example: [bold]geopt pretrain tiny data.root=city data.version=v1.0-mini run.dir=runs/city train.max_steps=300[/bold]
+
+    On two GPUs: [bold]torchrun --nproc-per-node 2 -m geopt.cli pretrain geopt data.root=/data/nuscenes[/bold]
+    """
+    from geopt import config as configs
+    from geopt import pretraining
+
+    loaded = pretraining.load(config, overrides or [])
+    if show_config:
+        typer.echo(configs.dump(loaded), nl=False)
+        return
+    sys.path.append(os.getcwd())  # for classes of one's own, named module:Class
+    pretraining.pretrain(loaded)
+
+
+def main() -> None:
+    """Run a command; problems that a user can solve are one line in red, with exit code 2 for a wrong config.
+
+    A run that was asked to stop exits with 128 and the number of the signal, as shells do.
+    GEOPT_DEBUG=1 shows the traceback.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait starve the data workers
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("geopt").setLevel(logging.INFO)
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("GEOPT_DEBUG") == "1":
+            raise
+        sys.exit(_tell(error))
+
+
+def _tell(error: Exception) -> int:
+    """Say what went wrong and return the exit code; errors that nobody foresaw are raised again."""
+    from rich.console import Console
+
+    from geopt.config_errors import ConfigError
+
+    text, code, style, name = str(error), 1, "red", type(error).__name__
+    if isinstance(error, ConfigError):
+        code = USAGE_ERROR
+    elif name == "Interrupted":  # by name: torch need not be there to say that a file is missing
+        code, style = 128 + getattr(error, "signal", signal.SIGTERM), "yellow"
+    elif name == "OutOfMemoryError":
+        text = f"{text.splitlines()[0]} Try a smaller train.batch_size and a larger train.accumulate."
+    elif isinstance(error, RuntimeError) and (name.startswith("Dist") or "gloo" in text or "NCCL" in text):
+        text = f"rank {os.environ.get('RANK', '0')}: lost the other ranks ({text.splitlines()[0]})"
+    elif not isinstance(error, (ArithmeticError, ImportError, OSError, ValueError)) and name != "OtherRankFailed":
+        raise error
+    Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()
