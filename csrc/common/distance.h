@@ -9,14 +9,15 @@ namespace geopt {
 // overflows to infinity when they are more than 1.8e19 m apart.
 GEOPT_HD float squared_length(float x, float y, float z) { return (x * x + y * y) + z * z; }
 
-// How far p lies outside [lower, upper].
+// How far the intervals [low, high] and [lower, upper] lie apart.
 //
-// A search may skip a box whose squared_length of gaps exceeds the squared distance it has: no point p of the box can
-// be nearer, in float32 as computed. Rounding is monotone, so q < lower <= p gives round(lower - q) <= round(p - q),
-// likewise on the other side, and inside the box the gap is 0. Squares and sums of larger numbers >= 0 are not
-// smaller after rounding either, and both are summed in the same order.
-GEOPT_HD float axis_gap(float p, float lower, float upper) {
-  const float below = lower - p, above = p - upper;
+// A search around points q of one box may skip another box when squared_length of their gaps exceeds the squared
+// distance it has: no point p of the other box can be nearer, in float32 as computed. Rounding is monotone, so
+// q <= high < lower <= p gives round(lower - high) <= round(p - q), likewise on the other side, and where the intervals
+// overlap the gap is 0. Squares and sums of larger numbers >= 0 are not smaller after rounding either, and both are
+// summed in the same order.
+GEOPT_HD float axis_gap(float low, float high, float lower, float upper) {
+  const float below = lower - high, above = low - upper;
   const float gap = below > above ? below : above;
   return gap > 0.0f ? gap : 0.0f;
 }

@@ -37,15 +37,40 @@ constexpr uint32_t kNoRow = 0xffffffffu;  // of the padding in the last leaf of 
 constexpr Candidate kFarthest = uint64_t{0x7f800000u} << 32 | kNoRow;  // infinity; every real candidate is below it
 
 struct alignas(64) Leaf {
-  float xyz[3][kLeafSize];    // infinity in the padding
-  uint32_t row[kLeafSize];    // counted from the first row of the cloud
+  float xyz[3][kLeafSize];  // infinity in the padding
+  uint32_t row[kLeafSize];  // counted from the first row of the cloud
+
+  // Squared distances of its points from p.
+  void distances(const float* p, float* out) const {
+#pragma omp simd
+    for (int i = 0; i < kLeafSize; ++i) out[i] = squared_length(p[0] - xyz[0][i], p[1] - xyz[1][i], p[2] - xyz[2][i]);
+  }
 };
 
-// The boxes of up to 8 children, the smallest row in each; padding is an empty box.
+// The boxes of up to 8 children, the smallest row in each; padding is an empty box, infinitely far from all.
 struct alignas(32) Node {
   float lower[3][kFanout], upper[3][kFanout];
   uint32_t first_row[kFanout];
+
+  // Squared distances from the box [low, high], which may be a point.
+  void distances(const float* low, const float* high, float* out) const {
+#pragma omp simd
+    for (int i = 0; i < kFanout; ++i)
+      out[i] = squared_length(
+          axis_gap(low[0], high[0], lower[0][i], upper[0][i]), axis_gap(low[1], high[1], lower[1][i], upper[1][i]),
+          axis_gap(low[2], high[2], lower[2][i], upper[2][i]));
+  }
 };
+
+// Numbers of the children within `reach`; returns how many.
+inline int within(const float distances[kFanout], float reach, int passing[kFanout]) {
+  int count = 0;
+  for (int i = 0; i < kFanout; ++i) {  // without a branch: which children pass is unpredictable
+    passing[count] = i;
+    count += distances[i] <= reach;
+  }
+  return count;
+}
 
 struct Cloud {
   int64_t first_row = 0, num_rows = 0;
@@ -57,13 +82,11 @@ struct Cloud {
 
 // Writes the candidates of a leaf that are below `bound` and returns how many; `out` has room for the whole leaf.
 inline int append_below(const Leaf& leaf, const float* query, Candidate bound, Candidate* out) {
-  float distance[kLeafSize];
-#pragma omp simd
-  for (int i = 0; i < kLeafSize; ++i)
-    distance[i] = squared_length(query[0] - leaf.xyz[0][i], query[1] - leaf.xyz[1][i], query[2] - leaf.xyz[2][i]);
+  float distances[kLeafSize];
+  leaf.distances(query, distances);
   int count = 0;
   for (int i = 0; i < kLeafSize; ++i) {  // without a branch: whether a point is near enough is unpredictable
-    const Candidate candidate = make_candidate(distance[i], leaf.row[i]);
+    const Candidate candidate = make_candidate(distances[i], leaf.row[i]);
     out[count] = candidate;
     count += candidate < bound;
   }
@@ -94,10 +117,10 @@ class PointTree {
     return nodes_[cloud.level_nodes[level - 1] + index];
   }
 
-  // Calls visit(leaf index) for every leaf that may hold a candidate below `bound`, nearer ones mostly first. `visit`
-  // may lower `bound` as it finds candidates.
+  // Calls visit(leaf index) for every leaf that may hold a candidate below `bound` for a query in the box [low, high],
+  // which may be a point; nearer ones mostly first. `visit` may lower `bound` as it finds candidates.
   template <class Visit>
-  void walk(const Cloud& cloud, const float* query, const Candidate& bound, const Visit& visit) const;
+  void walk(const Cloud& cloud, const float* low, const float* high, const Candidate& bound, const Visit& visit) const;
 
  private:
   uint64_t curve_key(int64_t cloud, const float* p) const;
@@ -111,7 +134,8 @@ class PointTree {
 };
 
 template <class Visit>
-void PointTree::walk(const Cloud& cloud, const float* query, const Candidate& bound, const Visit& visit) const {
+void PointTree::walk(
+    const Cloud& cloud, const float* low, const float* high, const Candidate& bound, const Visit& visit) const {
   if (cloud.num_leaves == 0) return;
   struct Pending {
     Candidate nearest;  // no candidate below it lies under the node
@@ -129,22 +153,13 @@ void PointTree::walk(const Cloud& cloud, const float* query, const Candidate& bo
       continue;
     }
     const Node& node = this->node(cloud, top.level, top.index);
-    float distance[kFanout];
-#pragma omp simd
-    for (int i = 0; i < kFanout; ++i)
-      distance[i] = squared_length(
-          axis_gap(query[0], node.lower[0][i], node.upper[0][i]), axis_gap(query[1], node.lower[1][i], node.upper[1][i]),
-          axis_gap(query[2], node.lower[2][i], node.upper[2][i]));
-    const float reach = candidate_distance(bound);
-    int passing[kFanout], count = 0;
-    for (int i = 0; i < kFanout; ++i) {  // without a branch: which children pass is unpredictable
-      passing[count] = i;
-      count += distance[i] <= reach;
-    }
-    const int first = size;
+    float distances[kFanout];
+    int passing[kFanout];
+    node.distances(low, high, distances);
+    const int count = within(distances, candidate_distance(bound), passing), first = size;
     for (int j = 0; j < count; ++j) {
       const int i = passing[j];
-      const Pending child{make_candidate(distance[i], node.first_row[i]), top.index * kFanout + i, top.level - 1};
+      const Pending child{make_candidate(distances[i], node.first_row[i]), top.index * kFanout + i, top.level - 1};
       int at = size++;  // insertion sort: the nearest child is taken from the stack first
       for (; at > first && stack[at - 1].nearest < child.nearest; --at) stack[at] = stack[at - 1];
       stack[at] = child;

@@ -62,11 +62,7 @@ class Sampler {
     if (level == 0) return update_leaf(index, row, p);
     const Node& node = tree_.node(cloud_, level, index);
     float gap[kFanout];
-#pragma omp simd
-    for (int i = 0; i < kFanout; ++i)
-      gap[i] = squared_length(
-          axis_gap(p[0], node.lower[0][i], node.upper[0][i]), axis_gap(p[1], node.lower[1][i], node.upper[1][i]),
-          axis_gap(p[2], node.lower[2][i], node.upper[2][i]));
+    node.distances(p, p, gap);
     std::vector<Rank>& best = best_[level - 1];
     const int64_t first = index * kFanout, end = std::min<int64_t>(first + kFanout, best.size());
     Rank highest = kPicked;
@@ -81,10 +77,10 @@ class Sampler {
   Rank update_leaf(int64_t index, uint32_t row, const float* p) {
     const Leaf& leaf = tree_.leaf(cloud_, index);
     float* nearest = nearest_.data() + index * kLeafSize;
-#pragma omp simd
+    float distances[kLeafSize];
+    leaf.distances(p, distances);
     for (int i = 0; i < kLeafSize; ++i) {
-      const float d = squared_length(p[0] - leaf.xyz[0][i], p[1] - leaf.xyz[1][i], p[2] - leaf.xyz[2][i]);
-      const float closer = d < nearest[i] ? d : nearest[i];
+      const float closer = distances[i] < nearest[i] ? distances[i] : nearest[i];
       nearest[i] = leaf.row[i] == row ? -1.0f : closer;
     }
     Rank highest = kPicked;

@@ -16,13 +16,11 @@ void local_pca_cpu(
   const PointTree tree(xyz, n, offsets, num_clouds);
   const std::vector<Query> queries = tree.own_queries();
   parallel_for(0, static_cast<int64_t>(queries.size()), 256, [&](int64_t from, int64_t to) {
-    const int64_t most = std::min(k, n);
-    Nearest nearest(most);
-    for (int64_t q = from; q < to; ++q) {
-      search_nearest(tree, xyz, queries[q], most, kFarthest, nearest);
+    NearestSearch search(tree, xyz, std::min(k, n), kFarthest);
+    search.run(queries.data() + from, to - from, [&](const Query& q, Nearest& nearest) {
       // In order of distance, so that the sums do not depend on how the tree was walked.
-      const int64_t found = nearest.finish(), row = queries[q].row;
-      const float* cloud = xyz + 3 * tree.cloud(queries[q].cloud).first_row;
+      const int64_t found = nearest.finish(), row = q.row;
+      const float* cloud = xyz + 3 * tree.cloud(q.cloud).first_row;
       // Twice centred: about the point first, which is exact enough 100 km away, then about the mean.
       double mean[3] = {0, 0, 0};
       for (int64_t i = 0; i < found; ++i)
@@ -43,7 +41,7 @@ void local_pca_cpu(
         eigenvalues[3 * row + a] = fit.eigenvalues[a];
       }
       num_neighbors[row] = found;
-    }
+    });
   });
 }
 

@@ -31,7 +31,7 @@ RadiusSearch::RadiusSearch(
         const Cloud& cloud = tree_.cloud(queries_[q].cloud);
         const float* p = query + 3 * queries_[q].row;
         const size_t first = found.size();
-        tree_.walk(cloud, p, limit, [&](int64_t l) {
+        tree_.walk(cloud, p, p, limit, [&](int64_t l) {
           const size_t size = found.size();
           found.resize(size + kLeafSize);
           found.resize(size + append_below(tree_.leaf(cloud, l), p, limit, found.data() + size));
