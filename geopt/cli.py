@@ -92,7 +92,8 @@ def simulate(
     with Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("simulating", total=None)
         write(out, scenes, keyframes, sweeps, seed, lambda done, total: bar.update(task, completed=done, total=total))
-    console.print(f"{out}: {scenes} scenes of {keyframes} key frames, data.version=v1.0-mini", highlight=False)
+    what = f"{out}: {scenes} scenes of {keyframes} key frames, data.version=v1.0-mini"
+    console.print(what, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -116,6 +117,38 @@ def pretrain(
         return
     sys.path.append(os.getcwd())  # for classes of one's own, named module:Class
     pretraining.pretrain(loaded)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder to write; a demo that was cut off goes on there.")] = Path(
+        "runs/demo"
+    ),
+) -> None:
+    """Simulate a street, pre-train on it for some minutes, and compare with constant predictors on unseen scenes.
+
+    Example: [bold]geopt demo runs/demo[/bold]
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from geopt import demo as demonstration
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("simulating", total=None)
+        city = demonstration.simulate_city(
+            out, lambda done, total: bar.update(task, completed=done, total=total, refresh=True)
+        )
+    found = demonstration.pretrain_on(city, out)
+    table = Table("hidden geometry of unseen scenes", "predicted", "constant predictor", "better by", "needed")
+    for name, (value, constant) in found.items():
+        gain = demonstration.improvement(name, value, constant)
+        needed = demonstration.NEEDED[name]
+        table.add_row(name, f"{value:.4g}", f"{constant:.4g}", f"{gain:+.0%}", f"{needed:.0%}")
+    Console().print(table, highlight=False)
+    typer.echo(f"report: {out / 'run' / 'report.html'}")
 
 
 def main() -> None:
@@ -152,6 +185,8 @@ def _tell(error: Exception) -> int:
         text = f"rank {os.environ.get('RANK', '0')}: lost the other ranks ({text.splitlines()[0]})"
     elif not isinstance(error, (ArithmeticError, ImportError, OSError, ValueError)) and name != "OtherRankFailed":
         raise error
+    if name in ("Interrupted", "NotFinite", "OtherRankFailed") and os.environ.get("RANK", "0") != "0":
+        return code  # rank 0 says the same
     Console(stderr=True).print(text, style=style, markup=False, highlight=False, soft_wrap=True)
     return code
 

@@ -61,17 +61,27 @@ class Pyramid:
         return coords
 
 
+@dataclasses.dataclass(frozen=True)
+class _Sorted:
+    """What the levels of one index share. Levels know finer levels only: a cycle would keep a batch until the collector runs."""
+
+    batch: PointBatch
+    pyramid: Pyramid
+    order: Tensor
+    point_to_token: Tensor
+
+
 class Level:
     """The occupied cells of one level, ascending by key. Built by :class:`GeometryIndex`; fields appear when first read."""
 
-    def __init__(self, index: GeometryIndex, number: int, keys: Tensor, starts: Tensor):
-        self._index = index
+    def __init__(self, of: _Sorted, number: int, keys: Tensor, starts: Tensor, finer: Level | None):
+        self._sorted, self._finer = of, finer
         self.number = number
-        self.grid = index.pyramid.level_grid(number)
+        self.grid = of.pyramid.level_grid(number)
         self.keys = keys
         """(M,) int64."""
         self.starts = starts
-        """(M + 1,) int64 ranges of ``index.order``."""
+        """(M + 1,) int64 ranges of ``GeometryIndex.order``."""
 
     def __len__(self) -> int:
         return self.keys.shape[0]
@@ -86,50 +96,53 @@ class Level:
         """(M,) int64 row of level 0 that holds the cell."""
         if self.number == 0:
             return torch.arange(len(self), device=self.keys.device)
-        return self._index.point_to_token[self._index.order[self.starts[:-1]]]
+        return self._sorted.point_to_token[self._sorted.order[self.starts[:-1]]]
 
     @functools.cached_property
     def slot(self) -> Tensor:
         """(M,) int64 slot in the token, in the order of :meth:`Pyramid.slot_coords`."""
-        return self.keys % self._index.pyramid.slots[self.number]
+        return self.keys % self._sorted.pyramid.slots[self.number]
 
     @functools.cached_property
     def coords_bxyz(self) -> Tensor:
         """(M, 4) int32 (batch, x, y, z) in cells of this level."""
+        pyramid = self._sorted.pyramid
         if self.number == 0:
             return key_to_coords(self.keys, self.grid.shape)
-        parent = self._index.levels[0].coords_bxyz[self.token]
-        scale = torch.tensor(
-            (1, *self._index.pyramid.subdivision(self.number)), dtype=torch.int32, device=parent.device
-        )
-        coords = parent * scale
-        coords[:, 1:] += self._index.pyramid.slot_coords(self.number).to(parent)[self.slot]
+        token_keys = torch.div(self.keys, pyramid.slots[self.number], rounding_mode="floor")
+        tokens = key_to_coords(token_keys, pyramid.grid.shape)
+        coords = tokens * torch.tensor((1, *pyramid.subdivision(self.number)), dtype=torch.int32, device=tokens.device)
+        coords[:, 1:] += pyramid.slot_coords(self.number).to(coords)[self.slot]
         return coords
 
     @functools.cached_property
     def child_starts(self) -> Tensor:
         """(M + 1,) int64: the occupied cells of the next finer level inside cell i are rows child_starts[i:i + 2]."""
-        return torch.searchsorted(self._index.levels[self.number + 1].starts, self.starts)
+        if self._finer is None:
+            raise ValueError(f"child_starts: level {self.number} is the finest, it has no children")
+        return torch.searchsorted(self._finer.starts, self.starts)
 
     @functools.cached_property
     def sums(self) -> Tensor:
         """(M, 3) int64 sum of (p - lower) in fixed point."""
-        finest = self._index.levels[-1]
-        if self is finest:
-            return self._index.finest_sums.sums
-        total = torch.cat([self.starts.new_zeros(1, 3), torch.cumsum(finest.sums, 0)])
-        return total[torch.searchsorted(finest.starts, self.starts)].diff(dim=0)
+        if self._finer is None:
+            return self._cell_sums.sums
+        total = torch.cat([self.starts.new_zeros(1, 3), torch.cumsum(self._finer.sums, 0)])
+        return total[self.child_starts].diff(dim=0)
 
     @functools.cached_property
     def sweep(self) -> Tensor:
         """(M,) int64 row of ``sensor_origins``: the newest sweep that saw the cell."""
-        finest = self._index.levels[-1]
-        lowest = self._index.finest_sums.lowest_sweep
-        if self is finest:
-            return lowest
-        return torch.segment_reduce(lowest.double(), "min", offsets=torch.searchsorted(finest.starts, self.starts)).to(
-            torch.int64
-        )
+        if self._finer is None:
+            return self._cell_sums.lowest_sweep
+        # float64 holds row numbers exactly
+        return torch.segment_reduce(self._finer.sweep.double(), "min", offsets=self.child_starts).to(torch.int64)
+
+    @functools.cached_property
+    def _cell_sums(self) -> CellSums:
+        shared = self._sorted
+        batch, lower = shared.batch, shared.pyramid.grid.lower
+        return ops.cell_sums(batch.xyz, shared.order, self.starts, lower, batch.sweep_rows)
 
     @functools.cached_property
     def centroids(self) -> Tensor:
@@ -163,13 +176,12 @@ class GeometryIndex:
         index = ops.voxel_index(batch.xyz, batch.offsets, pyramid.grid, pyramid.ratios)
         self.order = index.order
         self.point_to_token = index.point_to_token
-        self.levels = tuple(Level(self, l, k, s) for l, (k, s) in enumerate(zip(index.keys, index.starts, strict=True)))
-
-    @functools.cached_property
-    def finest_sums(self) -> CellSums:
-        return ops.cell_sums(
-            self.batch.xyz, self.order, self.levels[-1].starts, self.pyramid.grid.lower, self.batch.sweep_rows
-        )
+        shared = _Sorted(batch, pyramid, index.order, index.point_to_token)
+        levels: list[Level] = []
+        for number in reversed(range(pyramid.num_levels)):
+            finer = levels[0] if levels else None
+            levels.insert(0, Level(shared, number, index.keys[number], index.starts[number], finer))
+        self.levels = tuple(levels)
 
     @functools.cached_property
     def token_offsets(self) -> Tensor:

@@ -141,7 +141,7 @@ class GeoMAE(nn.Module):
         """Losses of a batch."""
         prediction = self.predict(batch)
         losses = {t.name: t.loss(prediction.outputs[t.name], prediction.truths[t.name]) for t in self._targets()}
-        terms = dict(zip(losses, _means(list(losses.values()))))
+        terms = dict(zip(losses, mean_losses(list(losses.values()))))
         total = sum((target.weight * terms[target.name] for target in self._targets()), self.mask_token.new_zeros(()))
         return Output(total, {name: value.detach() for name, value in terms.items()})
 
@@ -265,7 +265,7 @@ class GeoMAE(nn.Module):
         return picture(self, batch)
 
 
-def _means(losses: list[Loss]) -> list[Tensor]:
+def mean_losses(losses: list[Loss]) -> list[Tensor]:
     """Each loss over its count. Under DDP the count is the mean over ranks, so that averaged gradients are those of one
     process that sees all frames."""
     counts = torch.stack([loss.count.to(torch.float64) for loss in losses])

@@ -26,6 +26,9 @@ def settings(config: TrainConfig, device: torch.device) -> Iterator[None]:
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    # oneDNN keeps a compiled kernel for each of the last 1,024 shapes, and every batch has new shapes: that filled a
+    # gigabyte in 600 steps. It reads this when it is first used.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
     wanted = device.type == "cpu" if config.deterministic == "auto" else config.deterministic
     if wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from geopt.models import encoder_io
 from geopt.train.run_folder import RunFolder, versions
-
-log = logging.getLogger(__name__)
+from geopt.visualize.report import write_report
 
 
 def write_results(folder: RunFolder, model: Any, picture: dict[str, Any] | None) -> None:
@@ -17,13 +15,8 @@ def write_results(folder: RunFolder, model: Any, picture: dict[str, Any] | None)
     Args:
         folder: Of the run.
         model: Has ``encoder_state`` of :class:`geopt.train.protocol.Pretrainable`.
-        picture: What ``model.picture`` gave, or None without validation.
+        picture: What ``model.picture`` gave, with the ``step`` it was made at; None without validation.
     """
-    from geopt.visualize.report import write_report
-
     state, description = model.encoder_state()
     encoder_io.write(folder.encoder, state, {**description, "versions": versions()})
-    try:
-        write_report(folder.path, picture)
-    except ImportError as error:  # a picture library is missing: no reason to lose days of training
-        log.warning("report.html was not written: %s", error)
+    write_report(folder.path, picture)

@@ -121,8 +121,8 @@ def test_centroids_and_planes_turn_with_the_cloud(turn):
         assert torch.allclose(b.centroids, expected[rows], atol=1e-6)
         if a.number == 1:
             everything = torch.arange(len(a))
-            before = a._index.planes(1, (3, 3, 3), False, everything)
-            after = b._index.planes(1, (3, 3, 3), False, everything)
+            before = plain.planes(1, (3, 3, 3), False, everything)
+            after = turned.planes(1, (3, 3, 3), False, everything)
             assert torch.equal(after.num_points, before.num_points[rows])
             assert torch.allclose(after.eigenvalues, before.eigenvalues[rows], atol=1e-7)
             gap = after.eigenvalues[:, 1] - after.eigenvalues[:, 0] > 1e-3 * after.eigenvalues[:, 2]

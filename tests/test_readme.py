@@ -1,0 +1,80 @@
+"""What the README and the guides say works: commands exist, configs load, files and targets are there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import typer.main
+
+from geopt import pretraining
+from geopt.cli import app
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "datasets" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = typer.main.get_command(app)
+
+
+def shell_lines() -> list[tuple[str, str]]:
+    """(page, command) of every line of the shell blocks, continued lines joined and comments left out."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                line = re.sub(r"\s#.*", "", line).strip().removeprefix("$ ")
+                if line and not line.startswith("#"):
+                    found.append((page.name, line))
+    return found
+
+
+GEOPT = [(page, line) for page, line in shell_lines() if re.match(r"(torchrun .* -m geopt\.cli|geopt)\b", line)]
+
+
+@pytest.mark.parametrize(("page", "line"), GEOPT, ids=lambda v: v[:60])
+def test_commands_exist_and_their_configs_load(page, line):
+    words = shlex.split(line.split(" -m geopt.cli ")[-1]) if line.startswith("torchrun") else shlex.split(line)[1:]
+    if words[0].startswith("-"):
+        return
+    command = COMMANDS.commands[words[0]]
+    context = command.make_context(words[0], list(words[1:]), resilient_parsing=False)
+    assert isinstance(context, click.Context)
+    if words[0] == "pretrain":
+        config = context.params["config"]
+        if config.endswith(".yaml") and not (ROOT / config).is_file():
+            return  # a file that the reader is told to write
+        pretraining.load(str(ROOT / config) if config.endswith(".yaml") else config, context.params["overrides"] or [])
+
+
+def test_there_are_commands_to_check():
+    assert {shlex.split(line)[1] for _, line in GEOPT if line.startswith("geopt")} >= {"info", "pretrain", "simulate"}
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([\w-]+)(?: [\w-]+)*:(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets |= {"test-long"} if "test test-long:" in (ROOT / "Makefile").read_text() else set()
+    asked = [shlex.split(line)[1] for _, line in shell_lines() if line.startswith("make ")]
+    assert {"demo", "test"} <= set(asked) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_scripts_that_are_named_exist(page):
+    for script in re.findall(r"python (\w+/\S+\.py)", page.read_text()):
+        assert (ROOT / script).is_file(), f"{page.name}: {script}"
+
+
+def test_help_texts_name_what_they_take():
+    for name, command in COMMANDS.commands.items():
+        assert command.help and "Example:" in command.help, name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and parameter.name != "help":
+                assert parameter.help, f"{name} {parameter.opts}"
