@@ -10,7 +10,7 @@
 namespace geopt {
 
 // The k smallest of the candidates it is shown, below a bound. It keeps a few more than k and throws out the worst
-// when it is full: cheaper than keeping them in order.
+// when it is full: cheaper than keeping them in order. No candidate may be shown twice.
 class Nearest {
  public:
   explicit Nearest(int64_t k) : k_(k), kept_(2 * k + 2 * kLeafSize) {}
@@ -30,19 +30,49 @@ class Nearest {
 
   // Sorts what was found; at most k.
   int64_t finish() {
-    shrink();
-    std::sort(kept_.begin(), kept_.begin() + size_);
+    if (size_ > k_) shrink();
+    if (size_ <= kFew) sort_few();
+    else std::sort(kept_.begin(), kept_.begin() + size_);
     return size_;
   }
 
   Candidate operator[](int64_t i) const { return kept_[i]; }
 
  private:
+  static constexpr int64_t kFew = 32;
+
+  // Quickselect whose loop has no branch on the data, which is what std::nth_element waits for.
   void shrink() {
-    if (size_ < k_) return;
-    std::nth_element(kept_.begin(), kept_.begin() + (k_ - 1), kept_.begin() + size_);
-    bound_ = kept_[k_ - 1];
-    size_ = k_;
+    Candidate* const kept = kept_.data();
+    int64_t low = 0;
+    while (size_ > k_) {
+      const Candidate a = kept[low], b = kept[(low + size_) / 2], c = kept[size_ - 1];
+      // Candidates differ, so some are below the median of three, and below the larger of a pair.
+      const Candidate pivot = size_ - low > 2 ? std::max(std::min(a, b), std::min(std::max(a, b), c)) : std::max(a, c);
+      int64_t at = low;
+      for (int64_t i = low; i < size_; ++i) {
+        const Candidate x = kept[i];
+        kept[i] = kept[at];
+        kept[at] = x;
+        at += x < pivot;
+      }
+      if (at < k_) low = at;
+      else size_ = at;
+    }
+    bound_ = *std::max_element(kept, kept + size_);
+  }
+
+  // The place of each is the number of smaller ones: for so few, counting beats a sort that must guess its branches.
+  void sort_few() {
+    int64_t from[kFew], place[kFew];
+    for (int64_t i = 0; i < size_; ++i) from[i] = static_cast<int64_t>(kept_[i]);  // a candidate's top bit is 0
+    for (int64_t i = 0; i < size_; ++i) {
+      int64_t smaller = 0;
+#pragma omp simd reduction(+ : smaller)
+      for (int64_t j = 0; j < size_; ++j) smaller += from[j] < from[i];
+      place[i] = smaller;
+    }
+    for (int64_t i = 0; i < size_; ++i) kept_[place[i]] = static_cast<Candidate>(from[i]);
   }
 
   int64_t k_, size_ = 0;
