@@ -65,8 +65,6 @@ class TrainConfig(Frozen):
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``; under torchrun each rank takes the GPU of its local rank."""
     num_threads: NonNegativeInt = 0
     """CPU threads of torch; 0 leaves its choice."""
-    compile: bool = False
-    """``torch.compile`` of the forward pass."""
     checkpoint_every: PositiveInt = 500
     """Steps; there is one more at the end and one when the run is interrupted."""
     keep_checkpoints: int = Field(2, ge=2)

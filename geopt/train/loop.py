@@ -78,8 +78,6 @@ class _Run:
         self.seed, self.workers = seed, workers
         self.optimizer = optimizer.build(self.model, config)
         self.progress = self._take_up()
-        if config.compile:
-            self.model.compile()
         self.wrapped = distributed.wrap(self.model, ranks)
         self.console = RunConsole(config.max_steps, self.progress.step, active=ranks.is_main)
         self.metrics: MetricsLog | None = None
@@ -98,6 +96,8 @@ class _Run:
             tensorboard = self.folder.tensorboard if self.config.tensorboard else None
             self.metrics = MetricsLog(self.folder.metrics, self.progress.step, tensorboard)
         if self.validator is not None:
+            if not self.folder.baseline.exists():
+                self.console.say("fitting constant predictors to training frames")
             self.validator.fit_baseline(self.folder)
         with closing(self._batches()) as batches:
             self.watch = Stopwatch()
@@ -155,7 +155,7 @@ class _Run:
             self.console.validation(number, found)
 
         def write() -> None:
-            picture = self.validator.picture() if self.validator is not None else None
+            picture = {**self.validator.picture(), "step": number} if self.validator is not None else None
             write_results(self.folder, self.model, picture)
 
         distributed.on_main(self.ranks, write)

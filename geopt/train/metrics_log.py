@@ -59,9 +59,9 @@ class MetricsLog:
             self._writer.close()
 
 
-def read(path: Path) -> Iterator[dict[str, Any]]:
+def read(path: str | Path) -> Iterator[dict[str, Any]]:
     """The rows of a ``metrics.jsonl``; a last line that a killed run left half written is left out."""
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in Path(path).read_text(encoding="utf-8").splitlines(keepends=True):
         if line.endswith("\n"):
             yield json.loads(line)
 
