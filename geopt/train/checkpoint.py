@@ -96,10 +96,17 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
-    """Put the weights and the state of the optimizer back; returns how far the run had come."""
+    """Put the weights and the state of the optimizer back; returns how far the run had come.
+
+    Raises:
+        ValueError: the file is damaged, or holds another model.
+    """
     state = read(path)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"checkpoint {path} holds another model; give another run.dir. {error}") from error
     return _progress(state)
 
 

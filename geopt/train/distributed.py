@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -66,12 +67,9 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
 def _device(name: str, local_rank: int, world_size: int) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
+    if re.fullmatch(r"cpu|cuda(:\d+)?", name) is None:
         raise ValueError(f"train.device: expected auto, cpu, cuda or cuda:N, got '{name}'")
+    device = torch.device(name)
     if device.type == "cpu":
         return device
     index = local_rank if world_size > 1 else device.index or 0

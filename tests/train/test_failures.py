@@ -6,7 +6,7 @@ import pytest
 from fake_run import FakeConfig, Run, losses, rows, train
 
 from geopt.config import ConfigError
-from geopt.train.config import TrainConfig
+from geopt.train.config import RunConfig, TrainConfig
 from geopt.train.step import NotFinite
 
 FAST = TrainConfig(max_steps=12, batch_size=1, log_every=1, checkpoint_every=2, validate_every=0, num_threads=1)
@@ -96,3 +96,10 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
     train(tmp_path / "run", FakeConfig(train=FAST))
     names = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
     assert names == ["step_00000010.pt", "step_00000012.pt"]
+
+
+def test_force_cannot_put_the_weights_of_another_model_back(tmp_path):
+    train(tmp_path / "run", FakeConfig(train=FAST))
+    other = FakeConfig(run=RunConfig(resume="force"), train=FAST, data=FakeConfig.Data(random_model=False))
+    with pytest.raises(ValueError, match=r"step_00000012\.pt holds another model; give another run\.dir"):
+        train(tmp_path / "run", other)

@@ -13,7 +13,7 @@ from torch import nn
 
 from geopt import files
 from geopt.data import collate
-from geopt.train import metrics_log, numerics, optimizer, seeding, step
+from geopt.train import distributed, metrics_log, numerics, optimizer, seeding, step
 from geopt.train.config import GridConfig, TrainConfig
 from geopt.train.distributed import Ranks
 from geopt.train.loaders import evenly_spaced
@@ -177,6 +177,12 @@ def test_auto_precision_is_bf16_on_a_gpu_only(device):
     assert product.dtype == (torch.bfloat16 if device.type == "cuda" else torch.float32)
     with numerics.autocast(TrainConfig(precision="bf16"), device):
         assert (torch.ones(2, 2, device=device) @ torch.ones(2, 2, device=device)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(name):
+    with pytest.raises(ValueError, match=r"train\.device: "), distributed.joined(name):
+        pass
 
 
 def test_a_grid_that_is_no_whole_number_of_voxels_is_refused():
