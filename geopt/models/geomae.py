@@ -5,6 +5,7 @@ Source: Tian et al., GeoMAE, CVPR 2023, arXiv:2305.08808.
 
 from __future__ import annotations
 
+import random
 from typing import Any, NamedTuple
 
 import torch
@@ -186,7 +187,9 @@ class GeoMAE(nn.Module):
     def _features(self, batch: PointBatch) -> Tensor:
         if not self.training or self.config.feature_drop == 0:
             return batch.features
-        keep = torch.rand(batch.batch_size, device=batch.features.device) >= self.config.feature_drop
+        # From the frame's own seed, so that neither the batch nor the rank around it matters.
+        draws = [random.Random(f"features {seed}").random() for seed in batch.seeds]
+        keep = torch.tensor([draw >= self.config.feature_drop for draw in draws], device=batch.features.device)
         of_point = torch.repeat_interleave(keep, batch.offsets.diff(), output_size=batch.features.shape[0])
         return batch.features * of_point[:, None]
 

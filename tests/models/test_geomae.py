@@ -194,3 +194,15 @@ def test_a_step_leaves_nothing_behind():
         assert [reference() for reference in gone] == [None, None, None]
     finally:
         gc.enable()
+
+
+def test_features_are_dropped_frame_by_frame_and_by_the_frames_seed():
+    model = model_of(feature_drop=0.5)
+    clouds = [torch.full((4, 3), 1.0)] * 40
+    batch = batch_of(*clouds, seeds=tuple(range(40)))
+    kept = model._features(batch).view(40, 4, 2)
+    share = kept.any(dim=2).float().mean(dim=1)
+    assert set(share.tolist()) == {0.0, 1.0} and 10 < int(share.sum()) < 30
+    turned = model._features(batch_of(*clouds, seeds=tuple(reversed(range(40))))).view(40, 4, 2)
+    assert torch.equal(turned.flip(0), kept)
+    assert torch.equal(model.eval()._features(batch), batch.features)
