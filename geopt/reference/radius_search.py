@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geopt.reference.knn import sorted_pairs
+from geopt.reference.knn import squared_distances
 from geopt.structures import Neighbors, RaggedNeighbors
 
 
@@ -20,21 +20,26 @@ def radius_search(
     limit = query.new_tensor(radius) * query.new_tensor(radius)
     counts = [query.new_zeros(1, dtype=torch.int64)]
     indices, distances = [query.new_empty(0, dtype=torch.int64)], [query.new_empty(0)]
-    for _, (value, column), first_row in sorted_pairs(query, key, query_offsets, key_offsets):
-        inside = value <= limit  # False for NaN
-        if max_neighbors is not None:
-            inside[:, max_neighbors:] = False
+    for pairs, first_row in squared_distances(query, key, query_offsets, key_offsets):
+        inside = pairs <= limit  # False for NaN
+        row, column = inside.nonzero(as_tuple=True)
+        value = pairs[row, column]
+        # By query, then distance, then row: columns ascend already, and stable sorts keep what was sorted before.
+        order = torch.sort(value.detach(), stable=True).indices
+        order = order[torch.sort(row[order], stable=True).indices]
         counts.append(inside.sum(dim=1))
-        indices.append(column[inside] + first_row)
-        distances.append(value[inside])
+        indices.append(column[order] + first_row)
+        distances.append(value[order])
     row_splits = torch.cumsum(torch.cat(counts), dim=0)
     ragged = RaggedNeighbors(row_splits, torch.cat(indices), torch.cat(distances))
     return ragged if max_neighbors is None else _padded(ragged, max_neighbors)
 
 
 def _padded(ragged: RaggedNeighbors, width: int) -> Neighbors:
-    counts = ragged.row_splits.diff()
-    filled = torch.arange(width, device=counts.device) < counts[:, None]
-    indices = ragged.indices.new_full(filled.shape, -1).masked_scatter(filled, ragged.indices)
+    """The first so many of each query."""
+    place = torch.arange(width, device=ragged.row_splits.device)
+    filled = place < ragged.row_splits.diff()[:, None]
+    at = (ragged.row_splits[:-1, None] + place)[filled]
+    indices = ragged.indices.new_full(filled.shape, -1).masked_scatter(filled, ragged.indices[at])
     distances = ragged.squared_distances.new_full(filled.shape, torch.inf)
-    return Neighbors(indices, distances.masked_scatter(filled, ragged.squared_distances))
+    return Neighbors(indices, distances.masked_scatter(filled, ragged.squared_distances[at]))
