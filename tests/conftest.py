@@ -3,7 +3,6 @@
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads on shared cores ran 20 times slower
-os.environ.setdefault("NUMBA_CACHE_DIR", os.path.join(os.path.dirname(__file__), "..", "build", "numba"))
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from geopt.models import encoder_io
 from geopt.train.run_folder import RunFolder, versions
+from geopt.visualize.pictures import save_strip
 from geopt.visualize.report import write_report
 
 
 def write_results(folder: RunFolder, model: Any, picture: dict[str, Any] | None) -> None:
-    """Write ``encoder.safetensors`` of the model as it is, and ``report.html``.
+    """Write ``encoder.safetensors`` of the model as it is, ``report.html``, and ``preview.png`` of a validation frame.
 
     Args:
         folder: Of the run.
@@ -20,3 +22,6 @@ def write_results(folder: RunFolder, model: Any, picture: dict[str, Any] | None)
     state, description = model.encoder_state()
     encoder_io.write(folder.encoder, state, {**description, "versions": versions()})
     write_report(folder.path, picture)
+    if picture is not None and "cell_centers" in picture:
+        with suppress(ImportError):  # without matplotlib; the report has said so
+            save_strip(folder.preview, picture, frame=description.get("frame", "ego"))

@@ -50,6 +50,7 @@ class RunFolder:
         self.baseline = path / "baseline.safetensors"
         self.encoder = path / "encoder.safetensors"
         self.report = path / "report.html"
+        self.preview = path / "preview.png"
         self.tensorboard = path / "tensorboard"
         self._lock: IO[str] | None = None
 
