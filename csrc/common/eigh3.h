@@ -47,9 +47,9 @@ GEOPT_HD void order_pair(double values[3], double vectors[3][3]) {
   }
 }
 
-// a is xx, xy, xz, yy, yz, zz. values ascend; the row vectors[i] belongs to values[i]: unit length, mutually orthogonal,
-// sign as it falls. Errors are a few roundings of the largest value, whatever its magnitude. A matrix with a NaN or an
-// infinity gives NaN values and the identity. The same bits on host and device.
+// a is xx, xy, xz, yy, yz, zz. values ascend; the row vectors[i] belongs to values[i]: of unit length, orthogonal to the
+// others, sign as it falls. Errors are a few roundings of the largest value, whatever its magnitude. A matrix with a
+// NaN or an infinity gives NaN values and the identity. The same bits on host and device.
 GEOPT_HD void eigh3(const double a[6], double values[3], double vectors[3][3]) {
   double largest = 0.0;
   for (int i = 0; i < 6; ++i) {

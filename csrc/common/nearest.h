@@ -86,7 +86,12 @@ class NearestSearch {
  public:
   // Only candidates below `limit` count.
   NearestSearch(const PointTree& tree, const float* xyz, int64_t k, Candidate limit)
-      : tree_(tree), xyz_(xyz), k_(k), limit_(limit), nearest_(k), lanes_((k + kLeafSize - 1) / kLeafSize * kLeafSize) {}
+      : tree_(tree),
+        xyz_(xyz),
+        k_(k),
+        limit_(limit),
+        nearest_(k),
+        lanes_((k + kLeafSize - 1) / kLeafSize * kLeafSize) {}
 
   // Calls visit(query, nearest) for each of `count` queries; nearest.finish() gives the result.
   template <class Visit>

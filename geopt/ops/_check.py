@@ -59,8 +59,8 @@ def clouds(op: str, name: str, value: Tensor | None, rows_name: str, rows: Tenso
 def same_clouds(op: str, name: str, value: Tensor, other_name: str, other: Tensor) -> None:
     if value.shape != other.shape:
         raise ValueError(
-            f"{op}: {name} and {other_name} must name as many clouds, got {value.shape[0] - 1} and {other.shape[0] - 1}; "
-            "without offsets all rows are one cloud"
+            f"{op}: {name} and {other_name} must name as many clouds, "
+            f"got {value.shape[0] - 1} and {other.shape[0] - 1}; without offsets all rows are one cloud"
         )
 
 

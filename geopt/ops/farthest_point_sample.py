@@ -53,8 +53,8 @@ def _check_clouds(op: str, xyz: Tensor, offsets: Tensor, num_samples: int, start
     for cloud, (count, size) in enumerate(zip(counts, sizes, strict=True)):
         if count < num_samples:
             raise ValueError(
-                f"{op}: every cloud must have at least num_samples={num_samples} finite points, cloud {cloud} has {count}; "
-                "ask for fewer or leave the cloud out"
+                f"{op}: every cloud must have at least num_samples={num_samples} finite points, "
+                f"cloud {cloud} has {count}; ask for fewer or leave the cloud out"
             )
         if start >= size:
             raise ValueError(

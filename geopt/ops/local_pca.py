@@ -62,8 +62,8 @@ def _check_viewpoint(op: str, viewpoint: Tensor, xyz: Tensor, offsets: Tensor) -
     _check.same_device(op, "viewpoint", viewpoint, "xyz", xyz)
     if viewpoint.dim() == 2 and viewpoint.shape[0] not in (xyz.shape[0], offsets.shape[0] - 1):
         raise ValueError(
-            f"{op}: viewpoint must have shape (3,), ({xyz.shape[0]}, 3) for each point or ({offsets.shape[0] - 1}, 3) for "
-            f"each cloud, got {tuple(viewpoint.shape)}"
+            f"{op}: viewpoint must have shape (3,), ({xyz.shape[0]}, 3) for each point "
+            f"or ({offsets.shape[0] - 1}, 3) for each cloud, got {tuple(viewpoint.shape)}"
         )
 
 

@@ -23,7 +23,8 @@ class VoxelIndex(NamedTuple):
     point_to_token: Tensor
     """(N,) int64 rows of level 0, -1 for a point outside or with a NaN."""
     keys: tuple[Tensor, ...]
-    """Per level (M_l,) int64, ascending: batch, token (row-major), then the row-major slot of each level in its parent."""
+    """Per level (M_l,) int64, ascending: batch, token (row-major), then the row-major slot of each level in its
+    parent."""
     starts: tuple[Tensor, ...]
     """Per level (M_l + 1,) int64: the points of cell i are ``order[starts[i]:starts[i + 1]]``."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from geopt.reference.eigh3 import eigh3
 from geopt.reference.knn import knn
 from geopt.structures import LocalPCA
 
@@ -21,9 +22,9 @@ def local_pca(xyz: Tensor, offsets: Tensor | None = None, k: int = 16, viewpoint
     mean = around.sum(dim=1, keepdim=True) / count[:, None].clamp(min=1)
     centred = torch.where(found, around - mean, 0.0)
     covariance = centred.transpose(1, 2) @ centred / count[..., None].clamp(min=1)
-    values, vectors = torch.linalg.eigh(covariance)
+    values, vectors = eigh3(covariance)
     values = values.clamp(min=0)
-    normals = _positive(vectors[..., 0].to(xyz.dtype))
+    normals = _positive(vectors[:, 0].to(xyz.dtype))
     determined = (count[:, 0] >= 3) & (values[:, 1] > LINE_RATIO * values[:, 2])
     normals = torch.where(determined[:, None], normals, 0.0)
     if viewpoint is not None:

@@ -41,7 +41,7 @@ def run(code):
 def test_imports_with_torch_and_numpy_alone_and_without_a_gpu():
     blocked = ("scipy", "numba", "pydantic", "omegaconf", "typer", "rich", "msgspec", "safetensors", "matplotlib")
     code = (
-        f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); import os; os.environ['CUDA_VISIBLE_DEVICES'] = '';"
+        f"import os, sys; sys.modules.update(dict.fromkeys({blocked!r})); os.environ['CUDA_VISIBLE_DEVICES'] = '';"
         "import torch; from geopt import ops;"
         "print(ops.knn(torch.zeros(2, 3), torch.zeros(3, 3), 2).indices.tolist())"
     )

@@ -19,7 +19,9 @@ Candidate radius_limit(float radius) {
 RadiusSearch::RadiusSearch(
     const float* query, int64_t n, const int64_t* query_offsets, const float* key, int64_t m,
     const int64_t* key_offsets, int64_t num_clouds, float radius, int64_t* row_splits)
-    : row_splits_(row_splits), tree_(key, m, key_offsets, num_clouds), queries_(tree_.queries(query, n, query_offsets)) {
+    : row_splits_(row_splits),
+      tree_(key, m, key_offsets, num_clouds),
+      queries_(tree_.queries(query, n, query_offsets)) {
   const Candidate limit = radius_limit(radius);
   const int64_t num_queries = static_cast<int64_t>(queries_.size());
   found_.resize((num_queries + kBlock - 1) / kBlock);

@@ -53,15 +53,16 @@ template <class T>
 void segment_reduce_backward_cpu(
     const T* grad, const int64_t* segment, const int64_t* counts_or_argmax, int64_t n, int64_t channels,
     int64_t num_segments, Reduce reduce, T* grad_values) {
+  const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(channels, 1));
   if (reduce == Reduce::kMax) {
     std::fill(grad_values, grad_values + n * channels, T(0));
-    parallel_for(0, num_segments, std::max<int64_t>(1, 16384 / std::max<int64_t>(channels, 1)), [&](int64_t from, int64_t to) {
+    parallel_for(0, num_segments, grain, [&](int64_t from, int64_t to) {
       for (int64_t i = from * channels; i < to * channels; ++i)
         if (counts_or_argmax[i] >= 0) grad_values[counts_or_argmax[i] * channels + i % channels] = grad[i];
     });
     return;
   }
-  parallel_for(0, n, std::max<int64_t>(1, 16384 / std::max<int64_t>(channels, 1)), [&](int64_t from, int64_t to) {
+  parallel_for(0, n, grain, [&](int64_t from, int64_t to) {
     for (int64_t i = from; i < to; ++i) {
       const int64_t s = segment[i];
       T* row = grad_values + i * channels;
