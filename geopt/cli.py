@@ -60,7 +60,7 @@ def info() -> None:
         *versions().items(),
         ("CUDA kernels for", build["cuda_archs"] or "none: built without CUDA"),
         ("compiler", " ".join(filter(None, (build["compiler"], build["nvcc"] and f"nvcc {build['nvcc']}")))),
-        ("SIMD of the ops", build["simd"]),
+        ("SIMD of the ops", f"{build['simd']} (this processor has {build['processor_simd']})"),
         ("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors"),
     ):
         facts.add_row(name, value or "none")

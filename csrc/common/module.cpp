@@ -22,7 +22,7 @@ std::string build_info() {
   return info;
 }
 
-std::string simd_level() {
+std::string processor_simd() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
@@ -37,12 +37,12 @@ std::string simd_level() {
 
 STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) {
   m.def("build_info() -> str");
-  m.def("simd_level() -> str");
+  m.def("processor_simd() -> str");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(geopt, CompositeExplicitAutograd, m) {
   m.impl("build_info", TORCH_BOX(&build_info));
-  m.impl("simd_level", TORCH_BOX(&simd_level));
+  m.impl("processor_simd", TORCH_BOX(&processor_simd));
 }
 
 PyMODINIT_FUNC PyInit__C(void) {

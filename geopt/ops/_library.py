@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 try:
@@ -27,6 +29,9 @@ KERNELS = {
 }
 
 
+# Ops whose CUDA kernel is part of a CUDA build: without it they refuse CUDA tensors. The others have no CUDA kernel yet.
+WITH_CUDA_KERNEL = ("voxel_index", "segment_reduce")
+
 # Looked up once: torch.compile cannot trace the question.
 _COMPILED = {
     (kernel, device)
@@ -42,15 +47,28 @@ def has_kernel(kernel: str, device_type: str) -> bool:
 
 
 def backends() -> dict[str, dict[str, str]]:
-    """For every public op, what runs on ``cpu`` and ``cuda`` tensors: ``C++``, ``CUDA`` or ``torch reference``."""
-    compiled = {"cpu": "C++", "cuda": "CUDA"}
+    """For every public op, what runs on ``cpu`` and ``cuda`` tensors: ``C++``, ``CUDA``, ``torch reference``, or
+    ``not built`` where a CUDA kernel exists and this build has left it out."""
     return {
-        op: {device: compiled[device] if has_kernel(kernel, device) else "torch reference" for device in compiled}
+        op: {
+            "cpu": "C++",
+            "cuda": "CUDA"
+            if has_kernel(kernel, "cuda")
+            else "not built"
+            if kernel in WITH_CUDA_KERNEL
+            else "torch reference",
+        }
         for op, kernel in KERNELS.items()
     }
 
 
 def build_info() -> dict[str, str]:
-    """``cuda_archs`` and ``nvcc`` (empty for a CPU build), ``compiler``, and ``simd`` of this processor."""
-    info = dict(part.split("=", 1) for part in torch.ops.geopt.build_info().split(";"))
-    return {**info, "simd": torch.ops.geopt.simd_level()}
+    """``cuda_archs`` and ``nvcc`` (empty for a CPU build), ``compiler``, ``simd`` that the ops use (``base``: what every
+    processor of the platform has), and ``processor_simd`` that this processor would allow."""
+    info = fields(torch.ops.geopt.build_info())
+    return {**info, "simd": "base", "processor_simd": torch.ops.geopt.processor_simd()}
+
+
+def fields(text: str) -> dict[str, str]:
+    """``a=1;2;b=3`` as ``{"a": "1;2", "b": "3"}``: the list of architectures has semicolons of its own."""
+    return dict(re.findall(r"(\w+)=(.*?)(?:;(?=\w+=)|$)", text))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from geopt import ops
+from geopt.ops._library import fields
 
 
 def test_every_op_has_a_cpu_kernel_and_names_what_runs_on_cuda():
@@ -15,7 +16,7 @@ def test_every_op_has_a_cpu_kernel_and_names_what_runs_on_cuda():
     assert set(backends) == set(ops.__all__) - {"backends", "build_info"}
     for name, runs in backends.items():
         assert runs["cpu"] == "C++", name
-        assert runs["cuda"] in ("CUDA", "torch reference"), name
+        assert runs["cuda"] in ("CUDA", "torch reference", "not built"), name
     for name in ("knn", "radius_search", "farthest_point_sample", "local_pca", "points_in_boxes"):
         assert backends[name]["cuda"] == "torch reference"
 
@@ -23,15 +24,21 @@ def test_every_op_has_a_cpu_kernel_and_names_what_runs_on_cuda():
 def test_cuda_kernels_are_built_exactly_when_there_was_a_compiler():
     built = bool(ops.build_info()["nvcc"])
     for name in ("voxelize", "voxel_index", "segment_reduce"):
-        assert ops.backends()[name]["cuda"] == ("CUDA" if built else "torch reference")
+        assert ops.backends()[name]["cuda"] == ("CUDA" if built else "not built")
 
 
 def test_build_info_names_compiler_architectures_and_simd():
     info = ops.build_info()
-    assert set(info) == {"cuda_archs", "nvcc", "compiler", "simd"}
+    assert set(info) == {"cuda_archs", "nvcc", "compiler", "simd", "processor_simd"}
     assert info["compiler"][0].isdigit()
     assert bool(info["cuda_archs"]) == bool(info["nvcc"])
-    assert info["simd"] in ("base", "avx2", "avx512")
+    assert info["simd"] == "base" and info["processor_simd"] in ("base", "avx2", "avx512")
+
+
+def test_a_list_of_architectures_stays_one_field():
+    text = "cuda_archs=80;90;100;120+PTX;nvcc=13.0;compiler=12.2.0"
+    assert fields(text) == {"cuda_archs": "80;90;100;120+PTX", "nvcc": "13.0", "compiler": "12.2.0"}
+    assert fields("cuda_archs=;nvcc=;compiler=12.2.0")["cuda_archs"] == ""
 
 
 def run(code):
