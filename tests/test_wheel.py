@@ -48,7 +48,19 @@ def test_it_carries_types_configs_datasets_and_the_compiled_ops(site):
 def test_it_pre_trains_from_the_root_folder(site, tmp_path):
     pytest.importorskip("embreex")
     assert str(site) in run(site, "-c", "import geopt; print(geopt.__file__)")
-    run(site, "-m", "geopt.cli", "simulate", str(tmp_path / "city"), "--scenes", "3", "--keyframes", "2", "--sweeps", "1")
+    run(
+        site,
+        "-m",
+        "geopt.cli",
+        "simulate",
+        str(tmp_path / "city"),
+        "--scenes",
+        "3",
+        "--keyframes",
+        "2",
+        "--sweeps",
+        "1",
+    )
     out = tmp_path / "run"
     run(
         *(site, "-m", "geopt.cli", "pretrain", "tiny", f"data.root={tmp_path / 'city'}", "data.version=v1.0-mini"),
@@ -58,3 +70,28 @@ def test_it_pre_trains_from_the_root_folder(site, tmp_path):
     assert "val/occupancy_iou" in rows[-1]
     for name in ("encoder.safetensors", "report.html", "preview.png"):
         assert (out / name).stat().st_size > 1000, name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("hidden", [False, True], ids=["GEOPT_CUDA=0", "no_nvcc"])
+def test_a_build_without_cuda_says_so_and_works(hidden, tmp_path):
+    """``GEOPT_CUDA=0`` or no nvcc: the build goes on, and ops refuse CUDA tensors instead of running elsewhere."""
+    code = "import sys; sys.argv[1:] = ['-q', 'build_ext', '--build-lib', sys.argv[1]];"
+    if hidden:
+        code += (
+            "import shutil; which = shutil.which; shutil.which = lambda n, **k: None if 'nvcc' in n else which(n, **k);"
+        )
+    code += "import runpy; runpy.run_path('setup.py')"
+    environment = {**os.environ, "GEOPT_CUDA": "auto" if hidden else "0"}
+    build = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert ("nvcc not found" if hidden else "GEOPT_CUDA=0") in done.stderr and "for the CPU only" in done.stderr
+    (library,) = tmp_path.rglob("_C.abi3.so")
+    said = run(
+        tmp_path,
+        "-c",
+        f"import torch; torch.ops.load_library({str(library)!r}); print(torch.ops.geopt.build_info());"
+        "print(torch._C._dispatch_has_kernel_for_dispatch_key('geopt::voxel_index', 'CUDA'))",
+    )
+    assert "cuda_archs=;nvcc=;" in said and "False" in said
