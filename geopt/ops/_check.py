@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
 from geopt.ops._library import has_kernel
+
+FEW = 100  # offsets that are checked faster as a list; of 60,000 that took 3 ms
 
 
 def tensor(op: str, name: str, value: Tensor, shape: str, dtypes: tuple[torch.dtype, ...]) -> None:
@@ -39,8 +43,10 @@ def offsets(op: str, name: str, value: Tensor, num_rows: int, rows_name: str) ->
         raise ValueError(f"{op}: {name} must have at least one entry, got none")
     if torch.compiler.is_compiling():
         return  # values are unknown while a graph is traced
-    values = value.tolist()
-    if values[0] != 0 or values[-1] != num_rows or any(b < a for a, b in zip(values, values[1:])):
+    rises = value.numel() > FEW and bool((value[1:] >= value[:-1]).all())
+    values = value[[0, -1]].tolist() if rises else value.tolist()
+    if values[0] != 0 or values[-1] != num_rows or any(b < a for a, b in pairwise(values)):
+        values = value.tolist()
         raise ValueError(
             f"{op}: {name} must rise from 0 to {num_rows} (the rows of {rows_name}), got "
             f"{values if len(values) <= 10 else [*values[:5], '...', *values[-4:]]}"
@@ -54,6 +60,15 @@ def clouds(op: str, name: str, value: Tensor | None, rows_name: str, rows: Tenso
     offsets(op, name, value, rows.shape[0], rows_name)
     same_device(op, name, value, rows_name, rows)
     return value
+
+
+def rows_below(op: str, name: str, value: Tensor, num_rows: int) -> None:
+    """Check that (K,) row numbers lie in [0, num_rows). Reads the range back from a GPU."""
+    if torch.compiler.is_compiling() or value.numel() == 0:
+        return
+    low, high = (int(v) for v in torch.aminmax(value))
+    if low < 0 or high >= num_rows:
+        raise ValueError(f"{op}: {name} must lie in [0, {num_rows}), got values from {low} to {high}")
 
 
 def same_clouds(op: str, name: str, value: Tensor, other_name: str, other: Tensor) -> None:

@@ -43,7 +43,9 @@ def cell_pca(
             Given: the sum of squares about the cell's own centre, not divided.
 
     Raises:
-        ValueError, TypeError: a shape or dtype does not fit, or a window is even.
+        ValueError: a shape does not fit, a row is out of range, ``member_starts`` does not rise from 0 to P, a window is
+            even, or the tensors are on two devices.
+        TypeError: a dtype does not fit.
 
     Not differentiable. Float64 inside; the same bits with any number of threads. CUDA tensors run the torch reference,
     equal to rounding.
@@ -57,16 +59,18 @@ def cell_pca(
         raise ValueError(
             f"{op}: member_starts must have {coords_bxyz.shape[0] + 1} entries, got {member_starts.shape[0]}"
         )
-    if any(w < 1 or w % 2 == 0 for w in window):
+    if len(shape) != 3 or any(s < 1 for s in shape):
+        raise ValueError(f"{op}: shape must be three numbers >= 1, got {shape}")
+    if len(window) != 3 or any(w < 1 or w % 2 == 0 for w in window):
         raise ValueError(f"{op}: window must be odd on every axis, got {window}")
     if centers is not None:
         _check.tensor(op, "centers", centers, "(M, 3)", (torch.float64,))
         if centers.shape[0] != coords_bxyz.shape[0]:
             raise ValueError(f"{op}: centers must have {coords_bxyz.shape[0]} rows, got {centers.shape[0]}")
-    if not torch.compiler.is_compiling() and rows.numel():
-        low, high = (int(v) for v in torch.aminmax(rows))
-        if low < 0 or high >= coords_bxyz.shape[0]:
-            raise ValueError(f"{op}: rows must lie in [0, {coords_bxyz.shape[0]}), got values from {low} to {high}")
+        _check.same_device(op, "centers", centers, "points", points)
+    _check.rows_below(op, "rows", rows, coords_bxyz.shape[0])
+    for name, value in (("member_starts", member_starts), ("coords_bxyz", coords_bxyz), ("rows", rows)):
+        _check.same_device(op, name, value, "points", points)
     if not has_kernel("cell_pca", points.device.type):
         return CellPCA(*reference.cell_pca(points, member_starts, coords_bxyz, shape, window, rows, centers))
     about = points.new_empty(0, 3) if centers is None else centers

@@ -30,25 +30,31 @@ def cell_sums(
     Args:
         xyz: (N, 3) float32, metres.
         order: (K,) int64 rows of ``xyz``, as in :class:`geopt.ops.voxelize.VoxelIndex`.
-        starts: (M + 1,) int64 ranges of ``order``.
+        starts: (M + 1,) int64 ranges of ``order``, from 0 to K.
         lower: Origin of the sums, metres; the grid's lower corner.
         sweep_rows: (N,) int64, optional.
 
     Raises:
-        ValueError, TypeError: a shape or dtype does not fit.
+        ValueError: a shape does not fit, ``order`` names a row that is not there, ``starts`` does not rise from 0 to K,
+            or the tensors are on two devices.
+        TypeError: a dtype does not fit.
 
     Not differentiable. A point is rounded to 0.06 micrometres. CUDA tensors run the torch reference.
     """
     op = "cell_sums"
     _check.points(op, "xyz", xyz)
     _check.tensor(op, "order", order, "(K)", (torch.int64,))
-    _check.tensor(op, "starts", starts, "(M + 1)", (torch.int64,))
+    _check.offsets(op, "starts", starts, order.shape[0], "order")
+    _check.rows_below(op, "order", order, xyz.shape[0])
+    _check.same_device(op, "order", order, "xyz", xyz)
+    _check.same_device(op, "starts", starts, "xyz", xyz)
     if sweep_rows is not None:
         _check.tensor(op, "sweep_rows", sweep_rows, "(N)", (torch.int64,))
         if sweep_rows.shape[0] != xyz.shape[0]:
             raise ValueError(
                 f"{op}: sweep_rows must have one entry per point ({xyz.shape[0]}), got {sweep_rows.shape[0]}"
             )
+        _check.same_device(op, "sweep_rows", sweep_rows, "xyz", xyz)
     if not has_kernel("cell_sums", xyz.device.type):
         return CellSums(*reference.cell_sums(xyz, order, starts, lower, sweep_rows))
     return CellSums(*torch.ops.geopt.cell_sums(xyz, order, starts, *lower, sweep_rows))

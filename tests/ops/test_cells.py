@@ -80,9 +80,11 @@ def test_ops_follow_the_rules_of_torch():
         ({"rows": torch.tensor([2])}, r"cell_pca: rows must lie in \[0, 2\), got values from 2 to 2"),
         ({"member_starts": torch.tensor([0, 2])}, "cell_pca: member_starts must have 3 entries, got 2"),
         ({"centers": torch.zeros(1, 3, dtype=torch.float64)}, "cell_pca: centers must have 2 rows, got 1"),
+        ({"shape": (2, 2)}, r"cell_pca: shape must be three numbers >= 1, got \(2, 2\)"),
+        ({"window": (3, 3)}, r"cell_pca: window must be odd on every axis, got \(3, 3\)"),
     ],
 )
-def test_bad_input_is_named(changes, message):
+def test_bad_input_of_cell_pca_is_named(changes, message):
     good = {
         "points": torch.zeros(2, 3, dtype=torch.float64),
         "member_starts": torch.tensor([0, 1, 2]),
@@ -93,3 +95,42 @@ def test_bad_input_is_named(changes, message):
     }
     with pytest.raises(ValueError, match=message):
         ops.cell_pca(**{**good, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"order": torch.tensor([0, 1 << 40])},
+            r"cell_sums: order must lie in \[0, 3\), got values from 0 to 1099511627776",
+        ),
+        ({"order": torch.tensor([-1, 0])}, r"cell_sums: order must lie in \[0, 3\), got values from -1 to 0"),
+        (
+            {"starts": torch.tensor([0, 9])},
+            r"cell_sums: starts must rise from 0 to 2 \(the rows of order\), got \[0, 9\]",
+        ),
+        ({"starts": torch.arange(200)}, r"cell_sums: starts must rise from 0 to 2 .*, 4, '\.\.\.', 196, .*199\]"),
+        (
+            {"sweep_rows": torch.zeros(2, dtype=torch.int64)},
+            r"cell_sums: sweep_rows must have one entry per point \(3\)",
+        ),
+    ],
+)
+def test_bad_input_of_cell_sums_is_named(changes, message):
+    good = {"xyz": torch.zeros(3, 3), "order": torch.tensor([2, 0]), "starts": torch.tensor([0, 2]), "lower": (0, 0, 0)}
+    with pytest.raises(ValueError, match=message):
+        ops.cell_sums(**{**good, **changes})
+
+
+def test_kernels_refuse_rows_out_of_range_in_a_compiled_graph():
+    """There the wrappers know no values, and the kernels would read out of bounds."""
+    points = torch.zeros(2, 3, dtype=torch.float64)
+    coords, starts, far = torch.zeros(2, 4, dtype=torch.int32), torch.tensor([0, 1, 2]), torch.tensor([1 << 40])
+    with pytest.raises(RuntimeError, match="order must lie in"):
+        torch.ops.geopt.cell_sums(torch.zeros(2, 3), far, torch.tensor([0, 1]), 0, 0, 0, None)
+    with pytest.raises(RuntimeError, match="starts must rise from 0 to 1"):
+        torch.ops.geopt.cell_sums(torch.zeros(2, 3), torch.tensor([0]), far, 0, 0, 0, None)
+    with pytest.raises(RuntimeError, match="rows must lie in"):
+        torch.ops.geopt.cell_pca(points, starts, coords, points, (4, 4, 4), (3, 3, 3), False, far)
+    with pytest.raises(RuntimeError, match="member_starts must rise from 0 to 2"):
+        torch.ops.geopt.cell_pca(points, far, coords, points, (4, 4, 4), (3, 3, 3), False, torch.tensor([0]))

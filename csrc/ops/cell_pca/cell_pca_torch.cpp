@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "common/tensor.h"
 #include "ops/cell_pca/cell_pca.h"
 
@@ -9,17 +11,23 @@ std::tuple<Tensor, Tensor, Tensor> cell_pca_on_cpu(
     std::vector<int64_t> window, bool about_own, Tensor rows) {
   STD_TORCH_CHECK(shape.size() == 3 && window.size() == 3, "cell_pca: shape and window must have 3 entries");
   points = torch::stable::contiguous(points);
-  member_starts = torch::stable::contiguous(member_starts);
+  member_starts = cloud_offsets(member_starts, points.size(0), "cell_pca: member_starts");
   coords = torch::stable::contiguous(coords);
   centers = torch::stable::contiguous(centers);
   rows = torch::stable::contiguous(rows);
   const CellNeighborhood hood{{shape[0], shape[1], shape[2]}, {window[0], window[1], window[2]}, about_own};
-  const int64_t num_rows = rows.numel();
+  const int64_t num_rows = rows.numel(), num_cells = coords.size(0);
+  // The wrapper checks too, but not in a compiled graph.
+  const int64_t* asked = data<int64_t>(rows);
+  const bool known = std::all_of(asked, asked + num_rows, [&](int64_t r) { return 0 <= r && r < num_cells; });
+  STD_TORCH_CHECK(known, "cell_pca: rows must lie in [0, ", num_cells, ")");
+  STD_TORCH_CHECK(member_starts.numel() == num_cells + 1, "cell_pca: member_starts must have one entry more than coords");
+  STD_TORCH_CHECK(!about_own || centers.size(0) == num_cells, "cell_pca: centers must have one row per cell");
   Tensor normals = new_float(points, {num_rows, 3});
   Tensor eigenvalues = new_float(points, {num_rows, 3});
   Tensor counts = new_int64(points, {num_rows});
   cell_pca_cpu(
-      data<double>(points), data<int64_t>(member_starts), data<int32_t>(coords), coords.size(0), data<double>(centers),
+      data<double>(points), data<int64_t>(member_starts), data<int32_t>(coords), num_cells, data<double>(centers),
       hood, data<int64_t>(rows), num_rows, mutable_data<float>(normals), mutable_data<float>(eigenvalues),
       mutable_data<int64_t>(counts));
   return {normals, eigenvalues, counts};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "common/tensor.h"
@@ -11,10 +12,17 @@ std::tuple<Tensor, Tensor> cell_sums_on_cpu(
     std::optional<Tensor> sweep_rows) {
   xyz = torch::stable::contiguous(xyz);
   order = torch::stable::contiguous(order);
-  starts = torch::stable::contiguous(starts);
-  const int64_t num_cells = starts.numel() - 1;
+  starts = cloud_offsets(starts, order.numel(), "cell_sums: starts");
+  const int64_t n = xyz.size(0), num_cells = starts.numel() - 1;
+  // The wrapper checks too, but not in a compiled graph.
+  const int64_t* chosen = data<int64_t>(order);
+  const bool known = std::all_of(chosen, chosen + order.numel(), [&](int64_t r) { return 0 <= r && r < n; });
+  STD_TORCH_CHECK(known, "cell_sums: order must lie in [0, ", n, ")");
   Tensor rows;
-  if (sweep_rows.has_value()) rows = torch::stable::contiguous(*sweep_rows);
+  if (sweep_rows.has_value()) {
+    rows = torch::stable::contiguous(*sweep_rows);
+    STD_TORCH_CHECK(rows.numel() == n, "cell_sums: sweep_rows must have one entry per point");
+  }
   Tensor sums = new_int64(xyz, {num_cells, 3});
   Tensor lowest = new_int64(xyz, {sweep_rows.has_value() ? num_cells : 0});
   const double lower[3] = {lower_x, lower_y, lower_z};
