@@ -49,16 +49,16 @@ class Pyramid:
         x, y, z = (math.prod(ratio[axis] for ratio in self.ratios[:level]) for axis in range(3))
         return x, y, z
 
-    def slot_coords(self, level: int) -> Tensor:
+    def slot_coords(self, level: int, device: torch.device | str = "cpu") -> Tensor:
         """(slots, 3) int64: where each slot of ``level`` lies in its token, counted in cells of ``level``.
 
         Slots are in key order: row-major within each parent cell, parent after parent.
         """
-        coords = torch.zeros(1, 3, dtype=torch.int64)
+        axes = [torch.zeros(1, dtype=torch.int64, device=device)] * 3
         for ratio in self.ratios[:level]:
-            step = torch.cartesian_prod(*(torch.arange(r) for r in ratio)).view(-1, 3)
-            coords = (coords[:, None] * torch.tensor(ratio) + step[None]).view(-1, 3)
-        return coords
+            steps = torch.meshgrid(*(torch.arange(r, device=device) for r in ratio), indexing="ij")
+            axes = [(cell[:, None] * r + step.flatten()).flatten() for cell, r, step in zip(axes, ratio, steps)]
+        return torch.stack(axes, dim=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,9 +110,10 @@ class Level:
         if self.number == 0:
             return key_to_coords(self.keys, self.grid.shape)
         token_keys = torch.div(self.keys, pyramid.slots[self.number], rounding_mode="floor")
-        tokens = key_to_coords(token_keys, pyramid.grid.shape)
-        coords = tokens * torch.tensor((1, *pyramid.subdivision(self.number)), dtype=torch.int32, device=tokens.device)
-        coords[:, 1:] += pyramid.slot_coords(self.number).to(coords)[self.slot]
+        coords = key_to_coords(token_keys, pyramid.grid.shape)
+        inside = pyramid.slot_coords(self.number, coords.device).to(torch.int32).index_select(0, self.slot)
+        for axis, count in enumerate(pyramid.subdivision(self.number)):
+            coords[:, 1 + axis].mul_(count).add_(inside[:, axis])
         return coords
 
     @functools.cached_property

@@ -32,6 +32,7 @@ class OccupancyConfig(Frozen):
     max_positive_weight: float = pydantic.Field(5.0, ge=1)
     """Occupied cells weigh up to this much more than empty ones; 1 weighs all alike."""
     two_logits: bool = False
+    """A logit for empty and one for occupied, as released; all cells then weigh alike."""
 
 
 class CentroidConfig(Frozen):
@@ -81,6 +82,7 @@ class PluginTargetConfig(Frozen):
     target: Annotated[str, pydantic.AfterValidator(plugins.check_name)]
     """``package.module:Class``."""
     weight: pydantic.NonNegativeFloat = 1.0
+    """0 leaves the target out."""
     options: dict[str, Any] = {}
 
 
@@ -122,7 +124,11 @@ class TargetsConfig(Frozen):
             targets.append(Normal(pyramid, self.normal.weight, hood, self.normal.loss))
         if self.curvature is not None and self.curvature.weight > 0:
             targets.append(Curvature(pyramid, self.curvature.weight, hood, self.curvature.loss))
-        targets += [plugins.build(t.target, Target, pyramid=pyramid, weight=t.weight, **t.options) for t in self.extra]
+        targets += [
+            plugins.build(t.target, Target, pyramid=pyramid, weight=t.weight, **t.options)
+            for t in self.extra
+            if t.weight > 0
+        ]
         if not targets:
             raise ValueError("targets: at least one target must have a weight above 0, got none")
         named = {target.name: target for target in targets}

@@ -5,6 +5,7 @@ Source: Tian et al., GeoMAE, CVPR 2023, arXiv:2305.08808.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import Any, NamedTuple
 
@@ -15,11 +16,11 @@ import geopt
 from geopt.geometry import GeometryIndex, Pyramid
 from geopt.models.config import MaskConfig, ModelConfig, TargetsConfig
 from geopt.models.decoder import build_decoder
-from geopt.models.encoder import build_encoder
+from geopt.models.encoder import Encoder, build_encoder
 from geopt.models.voxel_encoder import VoxelEncoder
 from geopt.structures import PointBatch
 from geopt.targets import Mask, Queries, Target, make_queries, random_mask
-from geopt.targets.base import Loss, Sums, Truth
+from geopt.targets.base import Loss, Sums, Truth, number, sum_over_ranks
 
 
 class Output(NamedTuple):
@@ -29,7 +30,10 @@ class Output(NamedTuple):
     """Unweighted losses by name, detached. Their mean over ranks is the loss of all frames together."""
 
 
-class Prediction(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """One batch, hidden, encoded and decoded."""
+
     index: GeometryIndex
     mask: Mask
     queries: Queries
@@ -46,6 +50,8 @@ class TokenEncoder(nn.Module):
         num_features: Channels of the points besides xyz.
         config: Voxel encoder and encoder.
     """
+
+    lower: Tensor
 
     def __init__(self, pyramid: Pyramid, num_features: int, config: ModelConfig):
         super().__init__()
@@ -124,15 +130,16 @@ class GeoMAE(nn.Module):
             raise ValueError(f"model: decoder.d_model must equal encoder.d_model ({width}), got {decoder_width}")
         branches = sorted({target.decoder for target in self._targets()})
         self.decoders = nn.ModuleDict({branch: build_decoder(model.decoder, pyramid.grid) for branch in branches})
-        self.heads = nn.ModuleDict({target.name: nn.Linear(width, target.channels) for target in self._targets()})
+        heads = {target.name: nn.Linear(width, target.channels) for target in self._targets()}
+        self.heads = nn.ModuleDict(heads)
         self.mask_token = nn.Parameter(torch.empty(1, width))
-        for weight in (self.mask_token, *(head.weight for head in self.heads.values())):
+        for weight in (self.mask_token, *(head.weight for head in heads.values())):
             if model.init == "xavier":
                 nn.init.xavier_uniform_(weight)
             else:
                 nn.init.normal_(weight, std=0.02)
         if model.init == "small":
-            for head in self.heads.values():
+            for head in heads.values():
                 nn.init.zeros_(head.bias)
 
     def _targets(self) -> list[Target]:
@@ -174,7 +181,7 @@ class GeoMAE(nn.Module):
         shared = None
         outputs = {}
         for branch, decoder in self.decoders.items():
-            if hasattr(decoder, "tables"):  # own decoders need not have any
+            if isinstance(decoder, Encoder):  # a plug-in has no tables to share
                 shared = decoder.tables(coords) if shared is None else shared
                 decoded = decoder(tokens, coords, tables=shared)[num_visible:]
             else:
@@ -218,7 +225,7 @@ class GeoMAE(nn.Module):
             output, truth = prediction.outputs[target.name], prediction.truths[target.name]
             loss = target.loss(output, truth)
             measured = target.validation_sums(output, truth, constants.get(target.name, {}))
-            sums[target.name] = {**measured, "loss_total": loss.total, "loss_count": loss.count}
+            sums[target.name] = {**measured, "loss_total": loss.total, "loss_count": number(loss.count)}
         return _flat(sums)
 
     def finish_validation(self, sums: Sums) -> dict[str, float]:
@@ -271,10 +278,10 @@ class GeoMAE(nn.Module):
 def mean_losses(losses: list[Loss]) -> list[Tensor]:
     """Each loss over its count. Under DDP the count is the mean over ranks, so that averaged gradients are those of one
     process that sees all frames."""
-    counts = torch.stack([loss.count.to(torch.float64) for loss in losses])
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(counts)
-        counts = counts / torch.distributed.get_world_size()
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [loss.total / max(loss.count, 1e-9) for loss in losses]
+    counts = torch.tensor([loss.count for loss in losses], dtype=torch.float64, device=losses[0].total.device)
+    counts = sum_over_ranks(counts) / torch.distributed.get_world_size()
     return [loss.total / count.clamp(min=1e-9).to(loss.total.dtype) for loss, count in zip(losses, counts)]
 
 

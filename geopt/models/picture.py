@@ -32,11 +32,11 @@ def picture(model: GeoMAE, batch: PointBatch) -> dict[str, Any]:
     hidden[prediction.mask.hidden] = True
     result: dict[str, Any] = {
         "frame": batch.frames[0],
-        "grid_lower": torch.tensor(grid.lower),
-        "grid_upper": torch.tensor(grid.upper),
+        "grid_lower": batch.xyz.new_tensor(grid.lower),
+        "grid_upper": batch.xyz.new_tensor(grid.upper),
         "points": batch.xyz[: int(batch.offsets[1])],
         "token_coords": tokens.coords_bxyz[first, 1:],
-        "token_size": torch.tensor(grid.size),
+        "token_size": batch.xyz.new_tensor(grid.size),
         "token_hidden": hidden[first],
     }
     targets = list(model.targets.values())
@@ -57,7 +57,7 @@ def _cells(target: Occupancy, prediction: Prediction) -> dict[str, Tensor]:
     query, slot = torch.nonzero((truth | (probability > 0.5)) & of_first, as_tuple=True)
     return {
         "cell_centers": _cell_centers(target.pyramid, target.level, queries.coords_bxyz[query], slot),
-        "cell_size": torch.tensor(target.pyramid.level_grid(target.level).size),
+        "cell_size": probability.new_tensor(target.pyramid.level_grid(target.level).size),
         "cell_truth": truth[query, slot],
         "cell_probability": probability[query, slot].float(),
     }
@@ -79,6 +79,6 @@ def _cell_centers(pyramid: Pyramid, level: int, token_coords: Tensor, slot: Tens
     """(K, 3) metres."""
     grid = pyramid.level_grid(level)
     scale = torch.tensor(pyramid.subdivision(level), device=slot.device)
-    cell = token_coords[:, 1:] * scale + pyramid.slot_coords(level).to(slot.device)[slot]
+    cell = token_coords[:, 1:] * scale + pyramid.slot_coords(level, slot.device)[slot]
     lower, size = (torch.tensor(value, device=slot.device) for value in (grid.lower, grid.size))
     return lower + (cell + 0.5) * size

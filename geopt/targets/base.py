@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NamedTuple
+import dataclasses
+from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from geopt.geometry import GeometryIndex, Pyramid
@@ -13,11 +15,14 @@ Truth = dict[str, Tensor]
 Sums = dict[str, Tensor]
 
 
-class Loss(NamedTuple):
-    """A loss as a sum and what to divide it by, so that ranks and micro-batches can share one denominator."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Loss:
+    """A loss as a sum and what to divide it by, so that ranks can share one denominator."""
 
     total: Tensor
-    count: Tensor
+    """Scalar, with gradient."""
+    count: float
+    """How many numbers were added. A plain number: reading it off a tensor would wait for the GPU."""
 
 
 class Target(nn.Module):
@@ -75,6 +80,18 @@ class Target(nn.Module):
 def pick(prediction: Tensor, query: Tensor, slot: Tensor, slots: int) -> Tensor:
     """(Q, slots * C) -> (K, C) of the asked cells."""
     return prediction.view(-1, slots, prediction.shape[1] // slots).flatten(0, 1)[query * slots + slot]
+
+
+def number(value: float) -> Tensor:
+    """A count among the sums of validation, which are on the CPU in the end."""
+    return torch.tensor(float(value), dtype=torch.float64, device="cpu")
+
+
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """Add a tensor over the processes of a distributed run, in place; alone it stays. Every rank must get here."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(values)
+    return values
 
 
 def ratio(numerator: Tensor, denominator: Tensor) -> float:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex, Pyramid
-from geopt.targets.base import Loss, Sums, Target, Truth, pick, ratio
+from geopt.targets.base import Loss, Sums, Target, Truth, number, pick, ratio
 from geopt.targets.neighborhood import Queries
 
 
@@ -17,12 +17,15 @@ class Centroid(Target):
     """Offset of the centroid of each occupied cell, in units of the cell's edges.
 
     Args:
-        origin: Offsets are from the cell's ``center`` (in [-0.5, 0.5)) or from its lower ``corner`` (in [0, 1), as released).
+        origin: Offsets are from the cell's ``center`` (within +-0.5) or from its lower ``corner`` (0 to 1, as released). A
+            point on a face may lie 1e-4 beyond: which cell it is in was rounded to float32.
         loss: ``smooth_l1`` with beta 0.1, or ``mse`` as released; the mean over the three axes.
 
     Metric ``centroid_error_m``: mean Euclidean error of occupied cells, metres. Baseline: the mean offset of each slot in
     the training frames.
     """
+
+    size_m: Tensor
 
     def __init__(
         self,
@@ -51,7 +54,7 @@ class Centroid(Target):
             total = F.mse_loss(picked, truth["offset"], reduction="sum")
         else:
             total = F.smooth_l1_loss(picked, truth["offset"], beta=0.1, reduction="sum")
-        return Loss(total, prediction.new_tensor(float(picked.numel())))
+        return Loss(total, picked.numel())
 
     def baseline_sums(self, truth: Truth) -> Sums:
         offset = truth["offset"].double()
@@ -71,8 +74,7 @@ class Centroid(Target):
         def error(guess: Tensor) -> Tensor:
             return torch.linalg.vector_norm((guess - truth["offset"]) * self.size_m, dim=1).double().sum()
 
-        count = torch.tensor(float(picked.shape[0]), dtype=torch.float64)
-        return {"error": error(picked), "error_baseline": error(constant), "count": count}
+        return {"error": error(picked), "error_baseline": error(constant), "count": number(picked.shape[0])}
 
     def finish_validation(self, sums: Sums) -> dict[str, float]:
         return {

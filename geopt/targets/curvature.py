@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex, Pyramid
-from geopt.targets.base import Loss, Sums, Target, Truth, pick, ratio
+from geopt.targets.base import Loss, Sums, Target, Truth, number, pick, ratio, sum_over_ranks
 from geopt.targets.neighborhood import Queries
 from geopt.targets.surface import Neighborhood, surface_of_queries
 
@@ -63,10 +63,10 @@ class Curvature(Target):
             if self.training:
                 self._follow(wanted)
             total = F.smooth_l1_loss(picked, (wanted - self.log_mean) / self.log_var.sqrt(), beta=0.5, reduction="sum")
-        return Loss(total, prediction.new_tensor(float(picked.numel())))
+        return Loss(total, picked.numel())
 
     def ratios(self, prediction: Tensor) -> Tensor:
-        """(K, 3) outputs -> eigen ratios that are >= 0 and sum to 1."""
+        """(K, 3) outputs -> eigen ratios that are >= 0 and sum to 1, or are 0 where none is positive."""
         if self.loss_kind == "log":
             prediction = torch.exp((prediction * self.log_var.sqrt() + self.log_mean).clamp(max=1)) - LOG_FLOOR
         prediction = prediction.clamp(min=0)
@@ -75,15 +75,15 @@ class Curvature(Target):
     @torch.no_grad()
     def _follow(self, wanted: Tensor) -> None:
         """Update the running mean and variance with the batches of all ranks."""
-        moments = torch.cat([wanted.sum(0), wanted.square().sum(0), wanted.new_tensor([float(wanted.shape[0])])])
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(moments)
-        if moments[-1] < 2:
-            return
-        mean = moments[:3] / moments[-1]
-        variance = (moments[3:6] / moments[-1] - mean.square()).clamp(min=1e-4)
-        self.num_batches += 1
-        share = 1 / self.num_batches.clamp(max=100)  # a mean of the first hundred batches, then a moving one
+        wanted = wanted.double()
+        moments = torch.cat([wanted.sum(0), wanted.square().sum(0), wanted.new_full((1,), wanted.shape[0])])
+        sums, squares, count = sum_over_ranks(moments).split([3, 3, 1])
+        mean = sums / count.clamp(min=1)
+        variance = (squares / count.clamp(min=1) - mean.square()).clamp(min=1e-4)
+        is_enough = count[0] >= 2  # stays on the device: asking for it would wait for the GPU
+        self.num_batches += is_enough
+        # A mean of the first hundred batches, then a moving one.
+        share = is_enough / self.num_batches.clamp(1, 100)
         self.log_mean += (mean - self.log_mean) * share
         self.log_var += (variance - self.log_var) * share
 
@@ -102,7 +102,7 @@ class Curvature(Target):
         return {
             "error": (picked - truth["ratios"]).abs().double().sum(),
             "error_baseline": (constant - truth["ratios"]).abs().double().sum(),
-            "count": torch.tensor(float(picked.shape[0]), dtype=torch.float64),
+            "count": number(picked.shape[0]),
         }
 
     def finish_validation(self, sums: Sums) -> dict[str, float]:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex, Pyramid
-from geopt.targets.base import Loss, Sums, Target, Truth, pick, ratio
+from geopt.targets.base import Loss, Sums, Target, Truth, number, pick, ratio
 from geopt.targets.neighborhood import Queries
 from geopt.targets.surface import Neighborhood, surface_of_queries
 
@@ -57,10 +57,10 @@ class Normal(Target):
         picked = pick(prediction, truth["query"], truth["slot"], self.slots)
         if self.loss_kind == "mse":
             total = F.mse_loss(picked, truth["normal"], reduction="sum")
-            return Loss(total, prediction.new_tensor(float(picked.numel())))
+            return Loss(total, picked.numel())
         cosine = F.cosine_similarity(picked, truth["normal"], dim=1, eps=1e-6)
         total = (1 - cosine).sum() if self.loss_kind == "oriented" else (1 - cosine * cosine).sum()
-        return Loss(total, prediction.new_tensor(float(picked.shape[0])))
+        return Loss(total, picked.shape[0])
 
     def baseline_sums(self, truth: Truth) -> Sums:
         normal = truth["normal"].double()
@@ -77,8 +77,7 @@ class Normal(Target):
             cosine = F.cosine_similarity(guess.double(), truth["normal"].double(), dim=1).abs().clamp(max=1)
             return torch.rad2deg(torch.arccos(cosine)).sum()
 
-        count = torch.tensor(float(picked.shape[0]), dtype=torch.float64)
-        return {"angle": angle_deg(picked), "angle_baseline": angle_deg(axis), "count": count}
+        return {"angle": angle_deg(picked), "angle_baseline": angle_deg(axis), "count": number(picked.shape[0])}
 
     def finish_validation(self, sums: Sums) -> dict[str, float]:
         return {

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex, Pyramid
-from geopt.targets.base import Loss, Sums, Target, Truth, ratio
+from geopt.targets.base import Loss, Sums, Target, Truth, number, ratio, sum_over_ranks
 from geopt.targets.neighborhood import Queries
 
 
@@ -15,8 +15,10 @@ class Occupancy(Target):
     """Binary cross-entropy for every cell of every query; empty places are queries whose cells are all empty.
 
     Args:
-        max_positive_weight: Occupied cells weigh min(sqrt(empty / occupied), this) of the batch; 1 weighs all alike.
-        two_logits: One logit for empty and one for occupied, each with its own sigmoid, as released; else one.
+        max_positive_weight: Occupied cells weigh min(sqrt(empty / occupied), this), at least 1, where both are counted
+            over the batch, in training over those of all ranks; 1 weighs all alike.
+        two_logits: One logit for empty and one for occupied, each with its own sigmoid, as released, where all cells
+            weigh alike; else one.
 
     Metric ``occupancy_iou``: intersection over union of the cells with p > 0.5 in hidden non-empty tokens, pooled.
     Baseline: the better of all cells full and the majority of each slot in the training frames.
@@ -34,36 +36,38 @@ class Occupancy(Target):
         occupied = torch.zeros(len(queries), self.slots, dtype=torch.bool, device=queries.token.device)
         _, query, slot = queries.cells(self.level)
         occupied[query, slot] = True
-        return {"occupied": occupied, "num_hidden": torch.tensor(queries.num_hidden)}
+        return {"occupied": occupied, "of_hidden": occupied[: queries.num_hidden]}
 
     def loss(self, prediction: Tensor, truth: Truth) -> Loss:
-        occupied = truth["occupied"].to(prediction.dtype)
-        count = prediction.new_tensor(float(prediction.numel()))
+        wanted, weight = truth["occupied"].to(prediction.dtype), None
         if self.two_logits:
-            wanted = torch.stack([1 - occupied, occupied], dim=-1).flatten(1)
-            return Loss(F.binary_cross_entropy_with_logits(prediction, wanted, reduction="sum"), count)
-        positives = occupied.sum()
-        weight = (
-            ((occupied.numel() - positives) / positives.clamp(min=1)).sqrt().clamp(1, max(self.max_positive_weight, 1))
-        )
-        return Loss(F.binary_cross_entropy_with_logits(prediction, occupied, pos_weight=weight, reduction="sum"), count)
+            wanted = torch.stack([1 - wanted, wanted], dim=-1).flatten(1)
+        elif self.max_positive_weight > 1:
+            weight = self._positive_weight(truth["occupied"]).to(prediction.dtype)
+        total = F.binary_cross_entropy_with_logits(prediction, wanted, pos_weight=weight, reduction="sum")
+        return Loss(total, prediction.numel())
+
+    def _positive_weight(self, occupied: Tensor) -> Tensor:
+        counts = torch.stack([occupied.sum(), (~occupied).sum()]).double()
+        positives, negatives = sum_over_ranks(counts) if self.training else counts
+        return (negatives / positives.clamp(min=1)).sqrt().clamp(1, self.max_positive_weight)
 
     def probability(self, prediction: Tensor) -> Tensor:
         """(Q, channels) -> (Q, slots) probability that the cell is occupied."""
         return torch.sigmoid(prediction.view(-1, self.slots, 2)[..., 1] if self.two_logits else prediction)
 
     def baseline_sums(self, truth: Truth) -> Sums:
-        occupied = _of_hidden(truth)
+        occupied = truth["of_hidden"]
         return {
             "occupied": occupied.sum(0).double(),
-            "tokens": torch.tensor(float(occupied.shape[0]), dtype=torch.float64),
+            "tokens": number(occupied.shape[0]),
         }
 
     def finish_baseline(self, sums: Sums) -> Truth:
         return {"majority": sums["occupied"] * 2 > sums["tokens"]}
 
     def validation_sums(self, prediction: Tensor, truth: Truth, baseline: Truth) -> Sums:
-        occupied = _of_hidden(truth)
+        occupied = truth["of_hidden"]
         guesses = {
             "": self.probability(prediction[: occupied.shape[0]]) > 0.5,
             "_majority": baseline["majority"].to(occupied.device).expand_as(occupied),
@@ -78,7 +82,3 @@ class Occupancy(Target):
     def finish_validation(self, sums: Sums) -> dict[str, float]:
         iou = {key: ratio(sums[f"both{key}"], sums[f"either{key}"]) for key in ("", "_majority", "_full")}
         return {"occupancy_iou": iou[""], "occupancy_iou_baseline": max(iou["_majority"], iou["_full"])}
-
-
-def _of_hidden(truth: Truth) -> Tensor:
-    return truth["occupied"][: int(truth["num_hidden"])]

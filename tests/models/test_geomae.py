@@ -9,10 +9,12 @@ import torch
 from batches import batch_of, street
 
 from geopt.geometry import GeometryIndex, Pyramid
+from geopt.models import geomae
 from geopt.models.config import MaskConfig, ModelConfig, TargetsConfig
 from geopt.models.geomae import GeoMAE
 from geopt.models.pretrained import PretrainedEncoder
 from geopt.structures import VoxelGrid
+from geopt.targets import Loss
 
 GRID = VoxelGrid((-8, -8, -4), (8, 8, 4), (1.0, 1.0, 8.0))
 PYRAMID = Pyramid(GRID, ((2, 2, 4), (2, 2, 2)))
@@ -23,6 +25,7 @@ SMALL = ModelConfig.model_validate(
         "decoder": {"kind": "group", "d_model": 32, "num_heads": 2, "d_ffn": 32, "num_blocks": 1},
     }
 )
+WINDOWS = {"kind": "window", "d_model": 32, "num_heads": 2, "d_ffn": 32, "num_blocks": 1, "window": [4, 4]}
 NOTHING = {"occupancy": None, "centroid": None, "normal": None, "curvature": None, "density": None}
 ONE_TARGET = {
     "occupancy_1": {"occupancy": {"weights": [0, 2]}},
@@ -206,3 +209,74 @@ def test_features_are_dropped_frame_by_frame_and_by_the_frames_seed():
     turned = model._features(batch_of(*clouds, seeds=tuple(reversed(range(40))))).view(40, 4, 2)
     assert torch.equal(turned.flip(0), kept)
     assert torch.equal(model.eval()._features(batch), batch.features)
+
+
+@pytest.mark.parametrize("kind", ["group", "window"])
+def test_every_tensor_is_made_on_the_device_of_the_batch(kind):
+    """Whoever forgets to name the device gets the default one, here a device that mixes with no other."""
+    parts = {} if kind == "group" else {"encoder": WINDOWS, "decoder": WINDOWS}
+    config = ModelConfig.model_validate({**SMALL.model_dump(), "feature_drop": 0.5, **parts})
+    model = model_of(mask={"empty_radius": 1}, **dict(config))
+    encoder = PretrainedEncoder.from_state(*model.encoder_state())
+    with torch.device("meta"):
+        model(BATCH).loss.backward()
+        model.eval()
+        baseline = model.finish_baseline(model.baseline_sums(BATCH))
+        metrics = model.finish_validation(model.validation_sums(BATCH, baseline))
+        picture = model.picture(BATCH)
+        features, inside = encoder(BATCH)
+    assert metrics["val/loss"] > 0
+    kept = [*picture.values(), features, inside, *(p.grad for p in model.parameters())]
+    assert {value.device.type for value in kept if isinstance(value, torch.Tensor)} == {"cpu"}
+
+
+def test_truth_and_losses_stay_float32_under_autocast():
+    model = model_of(mask={"empty_radius": 1}).eval()
+    baseline = model.finish_baseline(model.baseline_sums(BATCH))
+    plain, sums = model.predict(BATCH), model.validation_sums(BATCH, baseline)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast, output = model.predict(BATCH), model(BATCH)
+        cast_sums = model.validation_sums(BATCH, model.finish_baseline(model.baseline_sums(BATCH)))
+    for name, truth in plain.truths.items():
+        assert all(torch.equal(value, cast.truths[name][key]) for key, value in truth.items())
+        assert cast.outputs[name].dtype == torch.float32
+        assert output.terms[name].dtype == torch.float32
+        assert not torch.equal(cast.outputs[name], plain.outputs[name])  # the products did run in bfloat16
+    assert output.loss.dtype == torch.float32
+    for key, value in sums.items():
+        assert cast_sums[key].dtype == torch.float64
+        if "baseline" in key or "count" in key:
+            assert torch.equal(cast_sums[key], value)
+        elif "loss" in key:
+            assert float(cast_sums[key]) == pytest.approx(float(value), rel=0.05)
+
+
+def test_nothing_hidden_costs_nothing_and_breaks_nothing():
+    model = model_of(mask={"ratio": 0.0})
+    output = model(BATCH)
+    output.loss.backward()
+    assert float(output.loss.detach()) == 0 and set(output.terms) == set(model.targets)
+    assert not any(p.grad.any() for p in model.parameters() if p.grad is not None)
+    metrics = model.eval().finish_validation(
+        model.validation_sums(BATCH, model.finish_baseline(model.baseline_sums(BATCH)))
+    )
+    assert metrics["val/loss"] == 0 and metrics["val/centroid_error_m"] != metrics["val/centroid_error_m"]  # NaN
+
+
+def test_losses_of_ranks_average_to_the_loss_of_all_frames(monkeypatch):
+    """Each rank divides by the mean count of all ranks; the test stands in for the exchange."""
+    losses = [Loss(torch.tensor(6.0), 2), Loss(torch.tensor(3.0), 10)]
+    alone = [float(geomae.mean_losses([loss])[0]) for loss in losses]
+    assert alone == pytest.approx([3.0, 0.3])
+    assert float(geomae.mean_losses([Loss(torch.tensor(0.0), 0)])[0]) == 0
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(geomae, "sum_over_ranks", lambda counts: torch.full_like(counts, 12.0))
+    shares = [float(geomae.mean_losses([loss])[0]) for loss in losses]
+    assert sum(shares) / 2 == pytest.approx((6 + 3) / 12)
+
+
+def test_a_plugin_target_of_weight_zero_is_left_out():
+    extra = [{"target": "geopt.targets:Occupancy", "weight": weight, "options": {"level": 1}} for weight in (0, 2)]
+    assert list(model_of({"extra": extra[1:]}).targets) == ["occupancy_1"]
+    assert list(model_of({"extra": extra[:1], "density": {"weights": [1]}}).targets) == ["density_0"]
