@@ -34,8 +34,6 @@ class PretrainedEncoder(nn.Module):
         self.grid = VoxelGrid(**{key: tuple(value) for key, value in description["grid"].items()})
         self.pyramid = Pyramid(self.grid, tuple(tuple(ratio) for ratio in description["levels"]))
         self.features = tuple(description["features"])
-        # One level is enough for tokens; targets are gone.
-        self._tokens_only = Pyramid(self.grid, ())
         self.backbone = TokenEncoder(self.pyramid, len(self.features), ModelConfig(**description["model"]))
         self.backbone.load_state_dict(state)
         self.eval()
@@ -51,7 +49,7 @@ class PretrainedEncoder(nn.Module):
         Args:
             points: Clouds in the frame of the encoder; ``features`` has the channels that :attr:`features` names.
         """
-        index = GeometryIndex(points, self._tokens_only)
+        index = GeometryIndex(points, self.pyramid)  # finer levels too: a token is its finest cell divided
         level = index.levels[0]
         everything = torch.arange(len(level), device=index.order.device)
         tokens, rows, of_points = self.backbone.voxel_tokens(index, points.features, everything, return_points=True)

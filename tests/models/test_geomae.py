@@ -156,6 +156,26 @@ def test_encoder_comes_back_from_its_state():
     assert torch.allclose(features[inside][:, :32], tokens[index.point_to_token[inside]], atol=1e-6)
 
 
+def test_points_on_the_faces_of_tokens_are_where_training_put_them():
+    """A token is found on the finest grid; thirds of a metre round otherwise than metres do."""
+    pyramid = Pyramid(VoxelGrid((-6, -6, -3), (6, 6, 3), (0.6, 0.6, 6.0)), ((3, 3, 3),))
+    targets = TargetsConfig.model_validate({**NOTHING, "density": {"weights": [1]}})
+    model = GeoMAE(pyramid, ("intensity", "time_lag_s"), SMALL, targets=targets).eval()
+    steps = torch.arange(-29, 30) * 0.2
+    faces = torch.cartesian_prod(steps, steps, torch.tensor([0.1]))
+    batch = batch_of(faces)
+    index = GeometryIndex(batch, pyramid)
+    differing = index.point_to_token != GeometryIndex(batch, Pyramid(pyramid.grid, ())).point_to_token
+    assert differing.any()
+    with torch.no_grad():
+        everything = torch.arange(len(index.levels[0]))
+        tokens = model.backbone.encoder(
+            model.backbone.voxel_tokens(index, batch.features, everything)[0], index.levels[0].coords_bxyz
+        )
+    features, _ = PretrainedEncoder.from_state(*model.encoder_state())(batch)
+    assert torch.allclose(features[:, :32], tokens[index.point_to_token], atol=1e-6)
+
+
 def test_picture_shows_the_first_frame_only():
     model = model_of().eval()
     picture = model.picture(batch_of(street(1, n=500), street(0)))
