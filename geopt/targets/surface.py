@@ -19,8 +19,9 @@ class Neighborhood:
         level: Cells that get a normal: 0 for tokens, 1 for level-1 cells.
         window: Cells of that level along x, y, z around it, odd.
         about_own: Centre on the centroid of the cell itself and do not divide by the number of neighbours, as released.
-        min_cells: A plane needs at least this many centroids; 0 accepts anything, as released.
-        min_gap: A normal needs (middle - smallest) / largest eigenvalue above this.
+        min_cells: A plane needs at least this many centroids, not all at one place; 0 accepts anything, as released.
+        min_gap: A normal needs (middle - smallest) / largest eigenvalue above this; 0 with ``min_cells`` 0 accepts
+            anything, as released.
     """
 
     level: int = 0
@@ -53,11 +54,10 @@ def surface_of_queries(queries: Queries, hood: Neighborhood) -> Surface:
     rows, query, slot = queries.cells(hood.level)
     pca = queries.planes(hood.level, hood.window, hood.about_own)
     low, middle, high = pca.eigenvalues.unbind(1)
-    # Three centroids span a plane at least; a smooth line or a single place has no normal.
-    enough = (
-        (pca.num_points >= hood.min_cells) & (high > 0)
-        if hood.min_cells > 0
-        else torch.ones_like(high, dtype=torch.bool)
-    )
-    determined = enough & (middle - low > hood.min_gap * high) if hood.min_cells > 0 else enough
+    enough = torch.ones_like(high, dtype=torch.bool)
+    if hood.min_cells > 0:
+        enough = (pca.num_points >= hood.min_cells) & (high > 0)
+    determined = enough
+    if hood.min_cells > 0 or hood.min_gap > 0:
+        determined = enough & (middle - low > hood.min_gap * high)
     return Surface(query, slot, pca.normals, pca.eigenvalues, enough, determined, rows)

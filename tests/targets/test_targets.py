@@ -9,8 +9,8 @@ from oracle import angle_deg, nested_cells, plane
 
 from geopt.geometry import GeometryIndex, Pyramid
 from geopt.structures import VoxelGrid
-from geopt.targets import Centroid, Curvature, Density, Normal, Occupancy, make_queries, random_mask
-from geopt.targets.surface import Neighborhood
+from geopt.targets import Centroid, Curvature, Density, Mask, Normal, Occupancy, make_queries, random_mask
+from geopt.targets.surface import Neighborhood, surface_of_queries
 
 PYRAMID = Pyramid(VoxelGrid((-8, -6, -4), (8, 6, 4), (1.0, 1.5, 8.0)), ((2, 3, 4), (2, 1, 2)))
 HOODS = {
@@ -107,6 +107,20 @@ def test_normal_and_curvature_equal_brute_force(hood):
             assert angle_deg(got["normal", cell].astype(np.float64), axis) <= 0.01
             compared += 1
     assert compared > 20
+
+
+@pytest.mark.parametrize(("min_cells", "min_gap"), [(0, 0.0), (0, 0.3), (6, 0.0), (6, 0.3)])
+def test_each_rule_of_a_neighbourhood_holds_alone(min_cells, min_gap):
+    _, queries = asked(street(0, n=300), torch.full((9, 3), 0.3))
+    hood = Neighborhood(0, (3, 3, 1), True, min_cells, min_gap)
+    surface = surface_of_queries(queries, hood)
+    values = surface.eigenvalues.double()
+    count = queries.planes(0, hood.window, True).num_points
+    enough = (count >= min_cells) & ((values[:, 2] > 0) | (min_cells == 0))
+    gap = values[:, 1] - values[:, 0] > min_gap * values[:, 2]
+    assert torch.equal(surface.enough, enough)
+    assert torch.equal(surface.determined, enough & gap if min_cells or min_gap else enough)
+    assert bool(surface.determined.any()) and bool((~gap).any()) and bool((count < 6).any())
 
 
 def test_oriented_normals_face_the_sensor_that_saw_the_cell():
@@ -226,12 +240,15 @@ def test_constant_predictors_are_what_they_say():
 
 def test_sums_add_over_batches():
     target = Centroid(PYRAMID, 2, 1.0)
-    whole_index, whole = asked(street(0), street(1), ratio=0.0)
-    everything = [asked(street(s), ratio=0.0) for s in (0, 1)]
-    of_whole = target.baseline_sums(target.truth(whole_index, whole))
-    of_parts = [target.baseline_sums(target.truth(index, queries)) for index, queries in everything]
+
+    def sums_of(*clouds):
+        index = GeometryIndex(batch_of(*clouds), PYRAMID)
+        everything = torch.arange(len(index.levels[0]))
+        return target.baseline_sums(target.truth(index, make_queries(index, Mask(everything[:0], everything))))
+
+    of_whole, of_parts = sums_of(street(0), street(1)), [sums_of(street(0)), sums_of(street(1))]
     for key, value in of_whole.items():
-        assert torch.allclose(value, sum(part[key] for part in of_parts))
+        assert torch.allclose(value, sum(part[key] for part in of_parts)) and bool(value.any())
 
 
 def test_normals_turn_with_the_cloud():
@@ -242,10 +259,8 @@ def test_normals_turn_with_the_cloud():
     results = []
     for points in (cloud, cloud * flip):
         index = GeometryIndex(batch_of(points), pyramid)
-        queries = make_queries(
-            index,
-            random_mask(index, 0.0, (0,))._replace(visible=torch.arange(0), hidden=torch.arange(len(index.levels[0]))),
-        )
+        everything = torch.arange(len(index.levels[0]))
+        queries = make_queries(index, Mask(everything[:0], everything))
         truth = Normal(pyramid, 1.0, HOODS["cells"], "oriented").truth(index, queries)
         token, slot = queries.coords_bxyz[truth["query"], 1:], pyramid.slot_coords(1)[truth["slot"]]
         cells = (token * torch.tensor(pyramid.subdivision(1)) + slot).tolist()
