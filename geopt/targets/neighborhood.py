@@ -7,7 +7,6 @@ hint away (NOMAE, CVPR 2025, arXiv:2502.20316).
 from __future__ import annotations
 
 import dataclasses
-import itertools
 
 import torch
 from torch import Tensor
@@ -75,18 +74,15 @@ def make_queries(index: GeometryIndex, mask: Mask, empty_radius: int = 0) -> Que
 
 
 def _empty_places(index: GeometryIndex, visible: Tensor, radius: int) -> Tensor:
-    grid, tokens = index.pyramid.grid, index.levels[0]
-    seen = tokens.coords_bxyz[visible].long()
-    steps = torch.tensor(list(itertools.product(range(-radius, radius + 1), repeat=3)), device=seen.device)
-    near = (seen[:, None, 1:] + steps).view(-1, 3)
-    batch = seen[:, :1].expand(-1, steps.shape[0]).reshape(-1)
-    shape = torch.tensor(grid.shape, device=seen.device)
-    inside = ((near >= 0) & (near < shape)).all(dim=1)
-    near, batch = near[inside], batch[inside]
-    keys = torch.unique(
-        ((batch * grid.shape[0] + near[:, 0]) * grid.shape[1] + near[:, 1]) * grid.shape[2] + near[:, 2]
-    )
-    if len(tokens) == 0:
-        return key_to_coords(keys, grid.shape)
-    at = torch.searchsorted(tokens.keys, keys).clamp(max=len(tokens) - 1)
-    return key_to_coords(keys[tokens.keys[at] != keys], grid.shape)
+    shape, tokens = index.pyramid.grid.shape, index.levels[0]
+    keys, inside = tokens.keys[visible][:, None], torch.ones_like(visible, dtype=torch.bool)[:, None]
+    stride = 1
+    for axis in (2, 1, 0):  # from the axis whose neighbours have neighbouring keys
+        reach = min(radius, shape[axis] - 1)
+        step = torch.arange(-reach, reach + 1, device=keys.device)
+        near = tokens.coords_bxyz[visible, 1 + axis][:, None] + step
+        keys = (keys[:, :, None] + stride * step).flatten(1)
+        inside = (inside[:, :, None] & ((near >= 0) & (near < shape[axis]))[:, None]).flatten(1)
+        stride *= shape[axis]
+    places = torch.unique(keys[inside])
+    return key_to_coords(places[~torch.isin(places, tokens.keys, assume_unique=True)], shape)
