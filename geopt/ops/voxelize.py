@@ -115,8 +115,8 @@ def _voxel_index(
         raise ValueError(
             f"{op}: grid must have fewer than 2**62 finest voxels in the batch, got {num_clouds} x {finest.shape}"
         )
-    if max(grid.shape) >= 2**31:
-        raise ValueError(f"{op}: grid must have fewer than 2**31 voxels along each axis, got {grid.shape}")
+    if max(finest.shape) >= 2**31:  # coordinates of every level are int32
+        raise ValueError(f"{op}: grid must have fewer than 2**31 voxels along each axis, got {finest.shape}")
     order, point_to_token, keys, starts, sizes = torch.ops.geopt.voxel_index(
         xyz, offsets, *finest.lower, *finest.size, finest.shape, [r for ratio in ratios for r in ratio]
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor
 
@@ -20,27 +18,26 @@ def cell_pca(
     centers: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     device = points.device
-    size = torch.tensor(shape, device=device)
     coords = coords_bxyz.to(torch.int64)
     keys, by_key = torch.sort(
         ((coords[:, 0] * shape[0] + coords[:, 1]) * shape[1] + coords[:, 2]) * shape[2] + coords[:, 3]
     )
-    member_counts = member_starts.diff()
 
-    # (row, point) pairs of every neighbourhood.
-    pair_rows, pair_points = [], []
-    for step in itertools.product(*(range(-(w // 2), w // 2 + 1) for w in window)):
-        near = coords[rows, 1:] + torch.tensor(step, device=device)
-        inside = ((near >= 0) & (near < size)).all(dim=1)
-        key = ((coords[rows, 0] * shape[0] + near[:, 0]) * shape[1] + near[:, 1]) * shape[2] + near[:, 2]
-        at = torch.searchsorted(keys, key).clamp(max=max(keys.shape[0] - 1, 0))
-        found = inside & (keys[at] == key) if keys.numel() else inside & False
-        asked, cells = torch.nonzero(found)[:, 0], by_key[at[found]]
-        counts = member_counts[cells]
-        first = torch.repeat_interleave(member_starts[cells] - torch.cumsum(counts, 0) + counts, counts)
-        pair_rows.append(torch.repeat_interleave(asked, counts))
-        pair_points.append(first + torch.arange(first.shape[0], device=device))
-    row, point = torch.cat(pair_rows), torch.cat(pair_points)
+    # Occupied cells in the window of each row. All steps of the window at once: each search of its own waits for a GPU.
+    steps = torch.cartesian_prod(*(torch.arange(-(w // 2), w // 2 + 1, device=device) for w in window)).view(-1, 3)
+    x, y, z = (coords[rows, None, 1:] + steps).unbind(2)
+    inside = (x >= 0) & (x < shape[0]) & (y >= 0) & (y < shape[1]) & (z >= 0) & (z < shape[2])
+    key = ((coords[rows, :1] * shape[0] + x) * shape[1] + y) * shape[2] + z
+    at = torch.searchsorted(keys, key).clamp(max=keys.shape[0] - 1)
+    asked, step = torch.nonzero(inside & (keys[at] == key), as_tuple=True)
+    cells = by_key[at[asked, step]]
+
+    # (row, point) pairs: the points of those cells.
+    counts = member_starts.diff()[cells]
+    pair = torch.repeat_interleave(torch.arange(cells.shape[0], device=device), counts)
+    row = asked[pair]
+    within = torch.arange(pair.shape[0], device=device) - (torch.cumsum(counts, 0) - counts)[pair]
+    point = member_starts[cells][pair] + within
 
     num_points = torch.bincount(row, minlength=rows.shape[0])
     members = points[point]

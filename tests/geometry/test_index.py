@@ -164,3 +164,9 @@ def test_planes_equal_brute_force(seed, level, about_own):
 def test_pyramid_refuses_a_ratio_below_one():
     with pytest.raises(ValueError, match=r"ratio must be three whole numbers >= 1, got \(2, 0, 2\)"):
         Pyramid(VoxelGrid((0, 0, 0), (4, 4, 4), (1, 1, 1)), ((2, 0, 2),))
+
+
+def test_pyramid_with_more_cells_than_coordinates_can_count_is_refused():
+    pyramid = Pyramid(VoxelGrid((0, 0, 0), (2.0**20, 1, 1), (1, 1, 1)), ((4096, 1, 1),))
+    with pytest.raises(ValueError, match=r"fewer than 2\*\*31 voxels along each axis, got \(4294967296, 1, 1\)"):
+        GeometryIndex(batch_of(torch.zeros(1, 3)), pyramid)
