@@ -1,8 +1,8 @@
 """The geometry index: points sorted once by nested voxel key, from which every level and moment is read.
 
 Each level's cells are contiguous ranges of the sorted points and of the next finer level's cells, so counts and centroids
-of coarser levels are sums over ranges of finer ones. Sums are whole numbers (see :mod:`geopt.ops.cell_sums`): the index
-has the same bits for every order of the points and any number of threads.
+of coarser levels are sums over ranges of finer ones. Sums are whole numbers (see :mod:`geopt.ops.cell_sums`): cells,
+counts and centroids have the same bits for every order of the points and any number of threads.
 """
 
 from __future__ import annotations
@@ -136,8 +136,9 @@ class Level:
         """(M,) int64 row of ``sensor_origins``: the newest sweep that saw the cell."""
         if self._finer is None:
             return self._cell_sums.lowest_sweep
-        # float64 holds row numbers exactly
-        return torch.segment_reduce(self._finer.sweep.double(), "min", offsets=self.child_starts).to(torch.int64)
+        # float64 holds row numbers exactly; the check of the offsets would wait for a GPU
+        rows = self._finer.sweep.double()
+        return torch.segment_reduce(rows, "min", offsets=self.child_starts, unsafe=True).to(torch.int64)
 
     @functools.cached_property
     def _cell_sums(self) -> CellSums:

@@ -66,7 +66,7 @@ def rows_below(op: str, name: str, value: Tensor, num_rows: int) -> None:
     """Check that (K,) row numbers lie in [0, num_rows). Reads the range back from a GPU."""
     if torch.compiler.is_compiling() or value.numel() == 0:
         return
-    low, high = (int(v) for v in torch.aminmax(value))
+    low, high = torch.stack(torch.aminmax(value)).tolist()
     if low < 0 or high >= num_rows:
         raise ValueError(f"{op}: {name} must lie in [0, {num_rows}), got values from {low} to {high}")
 

@@ -47,7 +47,7 @@ def segment_reduce(values: Tensor, segment: Tensor, num_segments: int, reduce: R
     _check.whole_number(op, "num_segments", num_segments, least=0)
     _check.compiled(op, "segment_reduce", "values", values)
     if not torch.compiler.is_compiling() and segment.numel():
-        low, high = (int(v) for v in torch.aminmax(segment))
+        low, high = torch.stack(torch.aminmax(segment)).tolist()
         if low < -1 or high >= num_segments:
             raise ValueError(f"{op}: segment must lie in [-1, {num_segments}), got values from {low} to {high}")
     wide = values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
