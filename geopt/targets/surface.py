@@ -13,10 +13,10 @@ from geopt.targets.neighborhood import Queries
 
 @dataclasses.dataclass(frozen=True)
 class Neighborhood:
-    """Which level-1 centroids a plane is fitted to.
+    """Which centroids a plane is fitted to: those of level-1 cells, or of the cells themselves where these are finer.
 
     Args:
-        level: Cells that get a normal: 0 for tokens, 1 for level-1 cells.
+        level: Cells that get a normal: 0 for tokens, 1 for level-1 cells, 2 for finer ones.
         window: Cells of that level along x, y, z around it, odd.
         about_own: Centre on the centroid of the cell itself and do not divide by the number of neighbours, as released.
         min_cells: A plane needs at least this many centroids, not all at one place; 0 accepts anything, as released.
