@@ -19,6 +19,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+CXX = os.environ.get("CXX", "g++")
 DEFAULT_ARCHS = "80;90;100;120+PTX"
 TORCH_TARGET = "0x020a000000000000"  # stable ABI of torch 2.10: the library loads on every later torch
 CXX_FLAGS = [
@@ -45,7 +46,7 @@ def find_torch() -> Path:
     except ImportError:
         sys.exit(
             "geopt build: torch is not installed in this environment. Install it first, then build without isolation:\n"
-            "    pip install torch==2.13.0 'setuptools>=77' wheel ninja numpy\n"
+            "    pip install torch==2.13.0 'setuptools>=77' wheel ninja pybind11 numpy\n"
             "    pip install --no-build-isolation ."
         )
     version = tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2])
@@ -101,79 +102,101 @@ def escape(path: object) -> str:
 
 
 class BuildWithNinja(build_ext):
-    """One shared library from csrc/, incremental, with ninja."""
+    """The shared libraries from csrc/, incremental, with ninja."""
 
     def build_extension(self, ext: Extension) -> None:
-        torch = find_torch()
-        nvcc = find_nvcc()
-        archs = os.environ.get("GEOPT_CUDA_ARCHS", DEFAULT_ARCHS)
         out = Path(self.get_ext_fullpath(ext.name)).resolve()
         out.parent.mkdir(parents=True, exist_ok=True)
-        # Kept between builds, also editable ones, so that a second build compiles only what changed.
-        folder = ROOT / "build" / f"{sys.implementation.cache_tag}-{'cuda' if nvcc else 'cpu'}"
-        folder.mkdir(parents=True, exist_ok=True)
+        if ext.name == "geopt._host":
+            build_host(out)
+        else:
+            build_ops(out)
 
-        cxx = os.environ.get("CXX", "g++")
-        flags = [*CXX_FLAGS, f"-ffile-prefix-map={ROOT}=geopt", f"-DTORCH_TARGET_VERSION={TORCH_TARGET}"]
-        if platform.machine() == "x86_64":
-            flags.append("-march=x86-64-v2")  # wider instructions are chosen at run time
-        flags += [f"-I{ROOT / 'csrc'}", f"-isystem {torch / 'include'}", f"-I{sysconfig.get_paths()['include']}"]
-        libraries = [f"-L{torch / 'lib'}", "-Wl,--no-as-needed -ltorch -Wl,--as-needed", "-lc10", "-ltorch_cpu"]
-        sources = sorted((ROOT / "csrc" / "common").glob("*.cpp")) + sorted((ROOT / "csrc" / "ops").glob("*/*.cpp"))
-        cuda_sources = sorted((ROOT / "csrc" / "ops").glob("*/*.cu")) if nvcc else []
-        nvcc_flags = ""
-        if nvcc:
-            home = toolkit_root(nvcc)
-            version = re.search(r"release ([\d.]+)", subprocess.check_output([nvcc, "--version"], text=True))
-            flags += [
-                "-DGEOPT_WITH_CUDA",
-                "-DUSE_CUDA",  # shows the CUDA part of the stable ABI
-                f"-isystem {home / 'include'}",
-                f"-DGEOPT_CUDA_ARCHS='\"{archs}\"'",
-                f"-DGEOPT_NVCC_VERSION='\"{version.group(1) if version else 'unknown'}\"'",
-            ]
-            # cudart is static, so that one library serves machines with and without CUDA.
-            libraries += [f"-L{home / 'lib64'}", "-lcudart_static -ldl -lrt -lpthread"]
-            nvcc_flags = " ".join(
-                [
-                    "-O3 -std=c++17 --fmad=false -DGEOPT_WITH_CUDA --threads 2",
-                    f"-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-ffile-prefix-map={ROOT}=geopt",
-                    f"-ccbin {cxx} -I{ROOT / 'csrc'}",
-                    *gencode(archs),
-                ]
-            )
-            say(f"CUDA kernels for {archs} with {nvcc}")
 
-        rules = [
-            "ninja_required_version = 1.5",
-            "rule cxx",
-            f"  command = {cxx} -MMD -MF $out.d {' '.join(flags)} -c $in -o $out",
-            "  depfile = $out.d",
-            "  deps = gcc",
-            "  description = c++ $name",
+def build_ops(out: Path) -> None:
+    """The tensor ops: C++, and CUDA where nvcc is found, in one library on torch's stable ABI."""
+    torch = find_torch()
+    nvcc = find_nvcc()
+    archs = os.environ.get("GEOPT_CUDA_ARCHS", DEFAULT_ARCHS)
+    flags = [*CXX_FLAGS, f"-DTORCH_TARGET_VERSION={TORCH_TARGET}", f"-isystem {torch / 'include'}"]
+    libraries = [f"-L{torch / 'lib'}", "-Wl,--no-as-needed -ltorch -Wl,--as-needed", "-lc10", "-ltorch_cpu"]
+    sources = [*(ROOT / "csrc" / "common").glob("*.cpp"), *(ROOT / "csrc" / "ops").glob("*/*.cpp")]
+    nvcc_rule = []
+    if nvcc:
+        home = toolkit_root(nvcc)
+        version = re.search(r"release ([\d.]+)", subprocess.check_output([nvcc, "--version"], text=True))
+        flags += [
+            "-DGEOPT_WITH_CUDA",
+            "-DUSE_CUDA",  # shows the CUDA part of the stable ABI
+            f"-isystem {home / 'include'}",
+            f"-DGEOPT_CUDA_ARCHS='\"{archs}\"'",
+            f"-DGEOPT_NVCC_VERSION='\"{version.group(1) if version else 'unknown'}\"'",
+        ]
+        # cudart is static, so that one library serves machines with and without CUDA.
+        libraries += [f"-L{home / 'lib64'}", "-lcudart_static -ldl -lrt -lpthread"]
+        nvcc_flags = [
+            "-O3 -std=c++17 --fmad=false -DGEOPT_WITH_CUDA --threads 2",
+            f"-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-ffile-prefix-map={ROOT}=geopt",
+            f"-ccbin {CXX} -I{ROOT / 'csrc'}",
+            *gencode(archs),
+        ]
+        nvcc_rule = [
             "rule nvcc",
-            f"  command = {nvcc} -MD -MF $out.d {nvcc_flags} -c $in -o $out",
+            f"  command = {nvcc} -MD -MF $out.d {' '.join(nvcc_flags)} -c $in -o $out",
             "  depfile = $out.d",
             "  deps = gcc",
             "  description = nvcc $name",
-            "rule link",
-            f"  command = {cxx} -shared -o $out $in {' '.join(libraries)} -s -Wl,--exclude-libs,ALL",
-            "  description = link $out",
         ]
-        objects = []
-        for rule, names in (("cxx", sources), ("nvcc", cuda_sources)):
-            for source in names:
-                name = source.relative_to(ROOT).as_posix()
-                objects.append(folder / (name.replace("/", "_") + ".o"))
-                rules += [f"build {escape(objects[-1])}: {rule} {escape(source)}", f"  name = {name}"]
-        rules.append(f"build {escape(out)}: link {' '.join(escape(o) for o in objects)}")
-        (folder / "build.ninja").write_text("\n".join(rules) + "\n")
-        ninja = shutil.which("ninja") or shutil.which("ninja", path=str(Path(sys.executable).parent))
-        if ninja is None:
-            sys.exit("geopt build: ninja was not found; pip install ninja")
-        jobs = os.environ.get("MAX_JOBS")
-        if subprocess.run([ninja, "-C", str(folder), *(["-j", jobs] if jobs else [])]).returncode:
-            sys.exit("geopt build: compilation failed, see above")
+        sources += (ROOT / "csrc" / "ops").glob("*/*.cu")
+        say(f"CUDA kernels for {archs} with {nvcc}")
+    run_ninja("cuda" if nvcc else "cpu", out, sources, flags, libraries, nvcc_rule)
+
+
+def build_host(out: Path) -> None:
+    """The evaluators' hot loops: pybind11 and NumPy, no torch."""
+    try:
+        import pybind11
+    except ImportError:
+        sys.exit("geopt build: pybind11 is not installed in this environment; pip install pybind11")
+    flags = [*CXX_FLAGS, f"-isystem {pybind11.get_include()}"]
+    run_ninja("host", out, [*(ROOT / "csrc" / "host").glob("*.cpp")], flags, ["-lpthread"], [])
+
+
+def run_ninja(
+    name: str, out: Path, sources: list[Path], flags: list[str], libraries: list[str], more_rules: list[str]
+) -> None:
+    """Compile and link one library; objects stay in build/, so that a second build compiles only what changed."""
+    folder = ROOT / "build" / f"{sys.implementation.cache_tag}-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    flags = [*flags, f"-ffile-prefix-map={ROOT}=geopt", f"-I{ROOT / 'csrc'}", f"-I{sysconfig.get_paths()['include']}"]
+    if platform.machine() == "x86_64":
+        flags.append("-march=x86-64-v2")  # wider instructions are chosen at run time
+    rules = [
+        "ninja_required_version = 1.5",
+        "rule cxx",
+        f"  command = {CXX} -MMD -MF $out.d {' '.join(flags)} -c $in -o $out",
+        "  depfile = $out.d",
+        "  deps = gcc",
+        "  description = c++ $name",
+        "rule link",
+        f"  command = {CXX} -shared -o $out $in {' '.join(libraries)} -s -Wl,--exclude-libs,ALL",
+        "  description = link $out",
+        *more_rules,
+    ]
+    objects = []
+    for source in sorted(sources):
+        shown = source.relative_to(ROOT).as_posix()
+        objects.append(folder / (shown.replace("/", "_") + ".o"))
+        rule = "nvcc" if source.suffix == ".cu" else "cxx"
+        rules += [f"build {escape(objects[-1])}: {rule} {escape(source)}", f"  name = {shown}"]
+    rules.append(f"build {escape(out)}: link {' '.join(escape(o) for o in objects)}")
+    (folder / "build.ninja").write_text("\n".join(rules) + "\n")
+    ninja = shutil.which("ninja") or shutil.which("ninja", path=str(Path(sys.executable).parent))
+    if ninja is None:
+        sys.exit("geopt build: ninja was not found; pip install ninja")
+    jobs = os.environ.get("MAX_JOBS")
+    if subprocess.run([ninja, "-C", str(folder), *(["-j", jobs] if jobs else [])]).returncode:
+        sys.exit("geopt build: compilation failed, see above")
 
 
 class BuildWithResources(build_py):
@@ -190,6 +213,6 @@ class BuildWithResources(build_py):
 
 
 setup(
-    ext_modules=[Extension("geopt._C", sources=[], py_limited_api=True)],
+    ext_modules=[Extension("geopt._C", sources=[], py_limited_api=True), Extension("geopt._host", sources=[])],
     cmdclass={"build_ext": BuildWithNinja, "build_py": BuildWithResources},
 )

@@ -34,10 +34,10 @@ class ClassMap(msgspec.Struct, frozen=True):
 
 @functools.cache
 def class_map(benchmark: str) -> ClassMap:
-    """Classes of the ``detection`` (10) or the ``lidarseg`` (16 and ignore) benchmark.
+    """Classes of the ``detection`` (10), the ``tracking`` (7) or the ``lidarseg`` (16 and ignore) benchmark.
 
     Raises:
-        ValueError: ``benchmark`` is neither.
+        ValueError: ``benchmark`` is none of them.
     """
     file = resources.path("datasets", "nuscenes/classes.json")
     maps = msgspec.json.decode(file.read_bytes(), type=dict[str, ClassMap])

@@ -197,7 +197,7 @@ def read_table_where(path: Path, row_type: type[Row], field: str, wanted: Collec
             if getattr(key_decoder.decode(raw), field) in wanted
         ]
     except msgspec.MsgspecError as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
 def _decode(path: Path, kind: type) -> list:
@@ -206,10 +206,11 @@ def _decode(path: Path, kind: type) -> list:
     except FileNotFoundError as error:
         raise FileNotFoundError(f"nuScenes: {path} is missing; {LAYOUT}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> ValueError:
+def damaged(path: Path, error: Exception) -> ValueError:
+    """What to raise for a table that cannot be read."""
     return ValueError(f"nuScenes: {path} is damaged or no nuScenes table ({error}); unpack or download it again")
 
 
@@ -332,9 +333,14 @@ def _find(rows: dict, token: str, path: Path):
     try:
         return rows[token]
     except KeyError:
-        raise ValueError(
-            f"nuScenes: {path} has no row that another table calls {token!r}; the tables do not belong together"
-        ) from None
+        raise no_such_row(path, token) from None
+
+
+def no_such_row(path: Path, token: str) -> ValueError:
+    """What to raise for a table that lacks a row which another table refers to."""
+    return ValueError(
+        f"nuScenes: {path} has no row that another table calls {token!r}; the tables do not belong together"
+    )
 
 
 def _ints(values, dtype: type) -> NDArray:

@@ -23,6 +23,16 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_fixtures() -> Path:
+    """Folder of official evaluator outputs: GEOPT_TEST_FIXTURES, or shared/fixtures beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+    root = Path(os.environ.get("GEOPT_TEST_FIXTURES", beside))
+    if not root.is_dir():
+        pytest.skip("no official outputs: set GEOPT_TEST_FIXTURES to a folder with nuscenes_det/, nuscenes_track/, ...")
+    return root
+
+
+@pytest.fixture(scope="session")
 def nuscenes_root(shared_data: Path) -> Path:
     """Folder with ``v1.0-mini/`` and ``samples/`` of scene-0523."""
     root = shared_data / "nuscenes"

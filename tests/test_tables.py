@@ -63,7 +63,10 @@ def test_class_maps_are_those_of_the_benchmarks():
     assert lidarseg.classes[4] == "car" and lidarseg.classes[11] == "driveable_surface"
     # a category that both know has the same class in both
     assert detection.class_of_category.items() <= lidarseg.class_of_category.items()
-    with pytest.raises(ValueError, match="benchmark must be one of detection, lidarseg, got 'panoptic'"):
+    tracking = official.class_map("tracking")
+    assert tracking.classes == ("bicycle", "bus", "car", "motorcycle", "pedestrian", "trailer", "truck")
+    assert tracking.class_of_category.items() <= detection.class_of_category.items()
+    with pytest.raises(ValueError, match="benchmark must be one of detection, tracking, lidarseg, got 'panoptic'"):
         official.class_map("panoptic")
 
 
