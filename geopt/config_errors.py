@@ -34,6 +34,8 @@ def describe(
         path = _path(item["loc"], values)
         key = ".".join(path)
         kind, given = item["type"], item["input"]
+        if kind == "too_short" and any(other.startswith(f"{key}.") for other in problems):
+            continue  # pydantic counts the right items only, and has named the wrong ones
         if kind == "extra_forbidden":
             text = f"unknown key '{key}'; {_nearest(schema, path, values)}"
         elif kind == "missing":

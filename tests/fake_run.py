@@ -37,6 +37,7 @@ class FakeConfig(Frozen):
         num_frames: int = 7
         delay_s: float = 0.0
         nan_at: int = -1
+        empty_at: int = -1
         missing_at: int = -1
         workers: int = 0
         random_model: bool = True
@@ -63,6 +64,8 @@ class FakeFrames:
         time.sleep(self.config.delay_s)
         rng = np.random.default_rng((epoch if self.augmented else 0, index))
         xyz = rng.normal(size=(50 + index, 3)).astype(np.float32)
+        if index == self.config.empty_at and self.augmented:
+            xyz = xyz[:0]
         if index == self.config.nan_at and self.augmented:
             xyz[3] = np.nan
         return Sample(
@@ -97,7 +100,7 @@ class FakeModel(nn.Module):
     def forward(self, batch: PointBatch) -> FakeOutput:
         hidden = torch.rand(len(batch.xyz), 1) < self.hidden_share
         found = self.encoder(torch.where(hidden, self.mask_token, batch.xyz))
-        error = (self.decoder(found) - batch.xyz).square().mean()
+        error = (self.decoder(found) - batch.xyz).square().sum() / max(1, batch.xyz.numel())
         extra = self.rare(found).square().mean() if batch.frames[0].endswith(("0", "3")) else error.new_zeros(())
         return FakeOutput(error + 0.1 * extra, {"error": error.detach(), "extra": extra.detach()})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from geopt import config, resources
 from geopt.config import ConfigError
@@ -36,6 +36,7 @@ class Root(Frozen):
     scenes: str
     targets: dict[str, Mask] = {}
     stages: list[Mask] = []
+    sizes: tuple[PositiveInt, ...] = Field((1,), min_length=1)
 
 
 def write(folder: Path, text: str, name: str = "run.yaml") -> str:
@@ -82,6 +83,7 @@ def test_all_problems_of_all_layers_are_told_at_once(tmp_path):
         ("deterministic=perhaps", "'deterministic': expected a valid boolean or 'auto', got 'perhaps'"),
         ("targets.a.ratoi=1", "unknown key 'targets.a.ratoi'; did you mean 'targets.a.ratio'?"),
         ("stages=[{ratoi: 1}]", "unknown key 'stages.0.ratoi'; did you mean 'stages.0.ratio'?"),
+        ("sizes=[0]", "'sizes.0': expected greater than 0, got 0"),
         ("seed=[1", "'seed': the value is no valid YAML: [1"),
         ("mask.ratio=${masks.ratio}", "'mask.ratio': Interpolation key 'masks.ratio' not found"),
         ("mask.ratio=nan", "'mask.ratio': expected a finite number, got 'nan'"),

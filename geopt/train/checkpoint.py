@@ -47,10 +47,19 @@ def save(folder: Path, progress: Progress, model: nn.Module, optimizer: torch.op
         "optimizer": optimizer.state_dict(),
     }
     path = path_of(folder, progress.step)
-    files.replace(path, lambda temporary: torch.save(state, temporary))
+    files.replace(path, lambda temporary: _write(state, temporary, path))
     for old in _newest_first(folder)[keep:]:
         old.unlink(missing_ok=True)
     return path
+
+
+def _write(state: dict[str, Any], temporary: Path, path: Path) -> None:
+    try:
+        torch.save(state, temporary)
+    except RuntimeError as error:  # what torch makes of a full disk
+        raise OSError(
+            f"checkpoint {path} could not be written ({str(error).splitlines()[0]}); is the disk full?"
+        ) from error
 
 
 def has_any(folder: Path) -> bool:

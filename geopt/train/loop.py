@@ -26,6 +26,11 @@ from geopt.train.validation import Validator
 
 log = logging.getLogger(__name__)
 
+EMPTY_FRAMES = (
+    "no point of {} lies in the grid, so nothing is learned from such frames (told once); if there should be points, "
+    "look at grid, data.frame and the unit of the coordinates"
+)
+
 
 def train(
     model: nn.Module,
@@ -85,6 +90,7 @@ class _Run:
         if datasets.val is not None:
             self.validator = Validator(self.model, datasets, config, ranks, seed=seed, workers=workers)
         self.watch = Stopwatch()
+        self.told_of_empty = False
 
     def to_the_end(self, request: interrupt.StopRequest) -> None:
         """All steps that are left."""
@@ -128,6 +134,9 @@ class _Run:
         frames = self.config.batch_size * self.config.accumulate * self.ranks.world_size
         self.progress = Progress(number, self.progress.seen + frames, self.ranks.world_size)
         self.console.step(number)
+        if result.empty and not self.told_of_empty:
+            self.told_of_empty = True
+            log.warning("step %d: %s", number, EMPTY_FRAMES.format(", ".join(result.empty)))
         if self.metrics is not None and (
             number == 1 or number % self.config.log_every == 0 or number == self.config.max_steps
         ):

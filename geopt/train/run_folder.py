@@ -63,10 +63,14 @@ class RunFolder:
             resume: ``auto``, ``never`` or ``force``, see :class:`geopt.train.config.RunConfig`.
 
         Raises:
-            ConfigError: the folder holds a run with another config, or may not hold one, or is in use.
+            ConfigError: the folder holds a run with another config, or may not hold one, is in use, or cannot be
+                written to.
         """
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+        except OSError as error:
+            raise ConfigError([f"run.dir: cannot write to {self.path} ({error}); give another folder"]) from None
         for folder in (self.path, self.checkpoints):
             files.remove_leftovers(folder)
         if checkpoint.has_any(self.checkpoints):

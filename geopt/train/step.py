@@ -32,6 +32,8 @@ class StepResult(NamedTuple):
     """Before clipping."""
     stop: bool
     """Whether some rank was asked to stop."""
+    empty: tuple[str, ...]
+    """Frames of this rank that have no point, so that nothing was learned from them."""
 
 
 def run(
@@ -57,11 +59,13 @@ def run(
     losses: list[Tensor] = []
     terms: dict[str, Tensor] = {}
     frames: list[tuple[str, ...]] = []
+    empty: list[str] = []
     for part in range(config.accumulate):
         with watch.waiting():
             batch = next(batches)
         watch.count(batch.batch_size * ranks.world_size)
         frames.append(batch.frames)
+        empty += [frame for frame, size in zip(batch.frames, batch.offsets.diff().tolist()) if size == 0]
         is_last = part == config.accumulate - 1
         with nullcontext() if is_last or not ranks.is_distributed else model.no_sync():  # type: ignore[operator]
             with autocast(config, ranks.device):
@@ -85,6 +89,7 @@ def run(
         terms={name: sum(row[parts + 2 + i] for row in rows) * share for i, name in enumerate(terms)},
         grad_norm=rows[0][parts + 1],
         stop=any(row[0] for row in rows),
+        empty=tuple(empty),
     )
 
 

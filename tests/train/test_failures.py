@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import torch
 from fake_run import FakeConfig, Run, losses, rows, train
 
 from geopt.config import ConfigError
@@ -81,6 +84,38 @@ def test_never_refuses_a_folder_with_a_run(tmp_path):
     train(tmp_path / "run", never)
     with pytest.raises(ConfigError, match=r"already holds a run and run\.resume is 'never'"):
         train(tmp_path / "run", never)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        ConfigError, match=r"run\.dir: cannot write to .*/file/run \(.*Not a directory.*give another folder"
+    ):
+        train(tmp_path / "file" / "run", FakeConfig(train=FAST))
+
+
+def test_a_full_disk_ends_the_run_with_the_last_checkpoint_whole(tmp_path, monkeypatch):
+    def full(state, path):
+        Path(path).write_bytes(b"half")
+        raise RuntimeError("unexpected pos 64 vs 0")  # what torch.save says
+
+    train(tmp_path / "run", FakeConfig(train=FAST.model_copy(update={"max_steps": 2})))
+    folder = tmp_path / "run" / "checkpoints"
+    more = FakeConfig(run=RunConfig(resume="force"), train=FAST)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(OSError, match=r"step_00000004\.pt could not be written .*; is the disk full\?"):
+            train(tmp_path / "run", more)
+    assert [p.name for p in folder.iterdir()] == ["step_00000002.pt"]
+    train(tmp_path / "run", more)
+    assert max(losses(tmp_path / "run")) == 12
+
+
+def test_a_frame_without_points_is_told_once(tmp_path, caplog):
+    train(tmp_path / "run", FakeConfig(train=FAST, data=FakeConfig.Data(empty_at=4)))
+    told = [r.getMessage() for r in caplog.records if "no point of fake/4 lies in the grid" in r.getMessage()]
+    assert len(told) == 1
+    assert len(losses(tmp_path / "run")) == 12
 
 
 def test_two_runs_cannot_share_a_folder(tmp_path):
