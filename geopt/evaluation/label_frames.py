@@ -109,9 +109,7 @@ def label_frames(
         if sample not in sweep_of:
             raise ValueError(f"{name}: {table} has no labels of the LiDAR sweep of sample {sample} ({scene})")
         token = sweep_of[sample]
-        frames.append(
-            LabelFrame(scene, token, Path(data_root) / labels[token], predictions / f"{token}{SUFFIX[task]}")
-        )
+        frames.append(LabelFrame(scene, token, Path(data_root) / labels[token], predictions / f"{token}{SUFFIX[task]}"))
     return LabelFrames(frames, _class_of_index(name, paths["category"]))
 
 
@@ -155,21 +153,6 @@ def _class_of_index(name: str, path: Path) -> NDArray[np.int16]:
             "take the category.json that comes with nuScenes-lidarseg or nuScenes-panoptic"
         )
     return official.lidarseg_class_of_index({row.index: row.name for row in rows})
-
-
-def thread_count(name: str, num_threads: int | None) -> int:
-    """``num_threads``, or as many as OMP_NUM_THREADS and the processor allow.
-
-    Raises:
-        ValueError: ``num_threads`` is below 1.
-    """
-    if num_threads is None:
-        limit = os.environ.get("OMP_NUM_THREADS", "")
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(available, int(limit)) if limit.isdecimal() and int(limit) > 0 else available
-    if num_threads < 1:
-        raise ValueError(f"{name}: num_threads must be at least 1, got {num_threads}")
-    return num_threads
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], num_threads: int) -> Iterator[Result]:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt import _host, official
+from geopt.evaluation import threads
 from geopt.evaluation.errors import SubmissionError
-from geopt.evaluation.label_frames import LabelFrame, in_order, label_frames, thread_count
+from geopt.evaluation.label_frames import LabelFrame, in_order, label_frames
 
 NUM_CLASSES = 17
 
@@ -48,10 +49,10 @@ def nuscenes_lidarseg(
 
     Source: nuscenes-devkit 1.2.0.
     """
-    threads = thread_count("nuscenes_lidarseg", num_threads)
+    num_threads = threads.count(num_threads)
     frames, class_of_index = label_frames("lidarseg", predictions_dir, data_root, version, split)
     confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
-    for counts in in_order(lambda frame: _confusion(frame, class_of_index), frames, threads):
+    for counts in in_order(lambda frame: _confusion(frame, class_of_index), frames, num_threads):
         confusion += counts
     return summary(confusion)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from geopt.evaluation.label_frames import in_order, label_frames, thread_count
+from geopt.evaluation import threads
+from geopt.evaluation.label_frames import in_order, label_frames
 from geopt.evaluation.panoptic_quality import PanopticSums, segmentation_summary
 from geopt.evaluation.panoptic_segments import read_segments
 from geopt.evaluation.panoptic_tracking import TrackingSums
@@ -50,7 +51,7 @@ def nuscenes_panoptic(
 
     Source: nuscenes-devkit 1.2.0; Fong et al., Panoptic nuScenes, RA-L 2022, arXiv:2109.03805.
     """
-    threads = thread_count("nuscenes_panoptic", num_threads)
+    num_threads = threads.count(num_threads)
     if task not in TASKS:
         raise ValueError(f"nuscenes_panoptic: task must be one of {', '.join(TASKS)}, got {task!r}")
     if min_instance_points < 0:
@@ -58,7 +59,7 @@ def nuscenes_panoptic(
     frames, class_of_index = label_frames("panoptic", predictions_dir, data_root, version, split)
     sums = PanopticSums(min_instance_points, np.float64)
     tracking = TrackingSums(min_instance_points) if task == "tracking" else None
-    found = in_order(lambda frame: read_segments(frame, class_of_index), frames, threads)
+    found = in_order(lambda frame: read_segments(frame, class_of_index), frames, num_threads)
     for frame, segments in zip(frames, found):
         sums.add(segments)
         if tracking is not None:

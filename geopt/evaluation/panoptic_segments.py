@@ -84,7 +84,10 @@ _DAMAGED = (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipF
 
 
 def _read(path: Path) -> NDArray:
-    with np.load(path) as arrays:
+    arrays = np.load(path)
+    if not isinstance(arrays, np.lib.npyio.NpzFile):
+        raise ValueError("it holds one array without a name")
+    with arrays:
         return arrays["data"]
 
 
