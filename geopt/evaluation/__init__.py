@@ -1,7 +1,8 @@
 """Official scores of anybody's predictions. Needs no torch and no devkit."""
 
 from geopt.evaluation.errors import SubmissionError
+from geopt.evaluation.nuscenes_detection import nuscenes_detection
 from geopt.evaluation.nuscenes_lidarseg import nuscenes_lidarseg
 from geopt.evaluation.nuscenes_panoptic import nuscenes_panoptic
 
-__all__ = ["SubmissionError", "nuscenes_lidarseg", "nuscenes_panoptic"]
+__all__ = ["SubmissionError", "nuscenes_detection", "nuscenes_lidarseg", "nuscenes_panoptic"]

@@ -47,13 +47,13 @@ def load(
         FileNotFoundError: there is no such file.
         SubmissionError: the official code refuses them. The message names the first bad sample and box.
     """
+    name = name_of(predictions)
     if isinstance(predictions, Mapping):
-        name, source = "predictions", _encode(predictions)
+        source: str | bytes = _encode(predictions)
+    elif Path(predictions).is_file():
+        source = str(predictions)
     else:
-        path = Path(predictions)
-        if not path.is_file():
-            raise FileNotFoundError(f"{path}: no such file; a submission is one JSON file with 'meta' and 'results'")
-        name, source = str(path), str(path)
+        raise FileNotFoundError(f"{name}: no such file; a submission is one JSON file with 'meta' and 'results'")
     try:
         columns = _host.read_submission(
             source=source,
@@ -74,6 +74,11 @@ def load(
     if len(boxes) == 0:
         raise SubmissionError(f"{name}: has no box in any sample; the official evaluator does not score that")
     return boxes, meta
+
+
+def name_of(predictions: Predictions) -> str:
+    """What messages call the predictions: their path, or that they are an argument."""
+    return "predictions" if isinstance(predictions, Mapping) else str(predictions)
 
 
 def _encode(predictions: Mapping[str, Any]) -> bytes:
