@@ -112,14 +112,13 @@ def tracking_quality(summary: Mapping[str, Any], details: Mapping[str, Mapping[s
     """Precision, MOTAR and MOTA of a tracker over recall: a panel for each class."""
     panels = []
     for name, curve in details.items():
-        recall = _numbers(curve["recall_hypo"])
         found = _numbers(curve["tp"]) + _numbers(curve["ids"])
         with np.errstate(invalid="ignore", divide="ignore"):
             precision = found / (found + _numbers(curve["fp"]))
         lines = (
-            Line("precision", recall, precision),
-            Line("MOTAR", recall, _numbers(curve["motar"])),
-            Line("MOTA", recall, _numbers(curve["mota"])),
+            _over_recall("precision", curve, precision),
+            _over_recall("MOTAR", curve, curve["motar"]),
+            _over_recall("MOTA", curve, curve["mota"]),
         )
         panels.append(Panel(_title(name, "AMOTA", summary["label_metrics"]["amota"][name]), lines))
     return panels
@@ -138,9 +137,15 @@ def tracking_counts(details: Mapping[str, Mapping[str, Any]]) -> list[Panel]:
 
 def _tracking_panels(details: Mapping[str, Mapping[str, Any]], shown: Mapping[str, str]) -> list[Panel]:
     return [
-        Panel(name, tuple(Line(t, _numbers(curve["recall_hypo"]), _numbers(curve[m])) for m, t in shown.items()))
+        Panel(name, tuple(_over_recall(title, curve, curve[metric]) for metric, title in shown.items()))
         for name, curve in details.items()
     ]
+
+
+def _over_recall(name: str, curve: Mapping[str, Any], values: Any) -> Line:
+    """A tracker that finds nothing has constants in place of scores, at no recall."""
+    recall = _numbers(curve["recall_hypo"])
+    return Line(name, recall, np.where(np.isfinite(recall), _numbers(values), np.nan))
 
 
 def lidarseg_bars(summary: Mapping[str, Any]) -> list[Bars]:

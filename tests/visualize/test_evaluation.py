@@ -28,14 +28,15 @@ def detection(confidence: np.ndarray) -> tuple[dict, dict]:
 
 
 def tracking() -> tuple[dict, dict]:
-    """Scores of cars, tracked up to half of the recall, and of buses, of which there are none."""
+    """Scores of cars, tracked up to half of the recall, and of buses, of which none is found, so that they get constants."""
     recall = np.linspace(1, 0.1, 40)
     known = np.where(recall < 0.5, 1.0, NAN)
     car = {key: (value * known).tolist() for key, value in {"tp": 6, "ids": 2, "fp": 8, "fn": 1, "frag": 3}.items()}
     car |= {key: (value * known).tolist() for key, value in {"motar": 0.5, "mota": 0.3, "motp": 0.6}.items()}
     car |= {"tid": known.tolist(), "lgd": known.tolist(), "recall_hypo": recall.tolist()}
-    bus = {key: values if key == "recall_hypo" else [None] * 40 for key, values in car.items()}
-    return {"label_metrics": {"amota": {"car": 0.25, "bus": None}}}, {"car": car, "bus": bus}
+    constants = {"motp": 2.0, "tid": 20.0, "lgd": 20.0, "tp": 0.0, "fn": 4.0, "mota": 0.0, "motar": 0.0}
+    bus = {key: [constants.get(key)] * 40 for key in car}
+    return {"label_metrics": {"amota": {"car": 0.25, "bus": 0.0}}}, {"car": car, "bus": bus}
 
 
 def lidarseg() -> dict:
@@ -70,11 +71,18 @@ def test_errors_that_a_class_has_not_are_left_out():
 
 def test_precision_of_a_tracker_counts_switches_as_found():
     car, bus = evaluation.tracking_quality(*tracking())
-    assert car.title == "car: AMOTA 0.250" and bus.title == "bus: not in the truth"
+    assert car.title == "car: AMOTA 0.250" and bus.title == "bus: AMOTA 0.000"
     precision = car.lines[0]
     assert np.array_equal(np.isfinite(precision.y), precision.x < 0.5)
     assert np.nanmin(precision.y) == np.nanmax(precision.y) == 0.5
-    assert not any(np.isfinite(line.y).any() for line in bus.lines)
+
+
+def test_a_class_of_which_nothing_is_found_has_no_curve():
+    details = tracking()[1]
+    for panels in (evaluation.tracking_errors(details), evaluation.tracking_counts(details)):
+        car, bus = panels
+        assert any(np.isfinite(line.y).any() for line in car.lines)
+        assert not any(np.isfinite(line.y).any() for line in bus.lines)
 
 
 def test_bars_leave_out_what_is_not_scored():
