@@ -8,6 +8,7 @@ MAX_JOBS=N              compilers at once
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -97,6 +98,11 @@ def gencode(archs: str) -> list[str]:
     return flags
 
 
+def quote(path: object) -> str:
+    """For the shell that ninja calls; a dollar is ninja's own first."""
+    return shlex.quote(str(path)).replace("$", "$$")
+
+
 def escape(path: object) -> str:
     return str(path).replace("$", "$$").replace(":", "$:").replace(" ", "$ ")
 
@@ -118,8 +124,8 @@ def build_ops(out: Path) -> None:
     torch = find_torch()
     nvcc = find_nvcc()
     archs = os.environ.get("GEOPT_CUDA_ARCHS", DEFAULT_ARCHS)
-    flags = [*CXX_FLAGS, f"-DTORCH_TARGET_VERSION={TORCH_TARGET}", f"-isystem {torch / 'include'}"]
-    libraries = [f"-L{torch / 'lib'}", "-Wl,--no-as-needed -ltorch -Wl,--as-needed", "-lc10", "-ltorch_cpu"]
+    flags = [*CXX_FLAGS, f"-DTORCH_TARGET_VERSION={TORCH_TARGET}", f"-isystem {quote(torch / 'include')}"]
+    libraries = [f"-L{quote(torch / 'lib')}", "-Wl,--no-as-needed -ltorch -Wl,--as-needed", "-lc10", "-ltorch_cpu"]
     sources = [*(ROOT / "csrc" / "common").glob("*.cpp"), *(ROOT / "csrc" / "ops").glob("*/*.cpp")]
     nvcc_rule = []
     if nvcc:
@@ -128,21 +134,21 @@ def build_ops(out: Path) -> None:
         flags += [
             "-DGEOPT_WITH_CUDA",
             "-DUSE_CUDA",  # shows the CUDA part of the stable ABI
-            f"-isystem {home / 'include'}",
+            f"-isystem {quote(home / 'include')}",
             f"-DGEOPT_CUDA_ARCHS='\"{archs}\"'",
             f"-DGEOPT_NVCC_VERSION='\"{version.group(1) if version else 'unknown'}\"'",
         ]
         # cudart is static, so that one library serves machines with and without CUDA.
-        libraries += [f"-L{home / 'lib64'}", "-lcudart_static -ldl -lrt -lpthread"]
+        libraries += [f"-L{quote(home / 'lib64')}", "-lcudart_static -ldl -lrt -lpthread"]
         nvcc_flags = [
             "-O3 -std=c++17 --fmad=false -DGEOPT_WITH_CUDA --threads 2",
-            f"-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off,-ffile-prefix-map={ROOT}=geopt",
-            f"-ccbin {CXX} -I{ROOT / 'csrc'}",
+            "-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off",
+            f"-ccbin {CXX} -I{quote(ROOT / 'csrc')}",
             *gencode(archs),
         ]
         nvcc_rule = [
             "rule nvcc",
-            f"  command = {nvcc} -MD -MF $out.d {' '.join(nvcc_flags)} -c $in -o $out",
+            f"  command = {quote(nvcc)} -MD -MF $out.d {' '.join(nvcc_flags)} -c $in -o $out",
             "  depfile = $out.d",
             "  deps = gcc",
             "  description = nvcc $name",
@@ -158,7 +164,7 @@ def build_host(out: Path) -> None:
         import pybind11
     except ImportError:
         sys.exit("geopt build: pybind11 is not installed in this environment; pip install pybind11")
-    flags = [*CXX_FLAGS, f"-isystem {pybind11.get_include()}"]
+    flags = [*CXX_FLAGS, f"-isystem {quote(pybind11.get_include())}"]
     run_ninja("host", out, [*(ROOT / "csrc" / "host").glob("*.cpp")], flags, ["-lpthread"], [])
 
 
@@ -168,7 +174,8 @@ def run_ninja(
     """Compile and link one library; objects stay in build/, so that a second build compiles only what changed."""
     folder = ROOT / "build" / f"{sys.implementation.cache_tag}-{name}"
     folder.mkdir(parents=True, exist_ok=True)
-    flags = [*flags, f"-ffile-prefix-map={ROOT}=geopt", f"-I{ROOT / 'csrc'}", f"-I{sysconfig.get_paths()['include']}"]
+    flags = [*flags, quote(f"-ffile-prefix-map={ROOT}=geopt")]
+    flags += [f"-I{quote(path)}" for path in (ROOT / "csrc", sysconfig.get_paths()["include"])]
     if platform.machine() == "x86_64":
         flags.append("-march=x86-64-v2")  # wider instructions are chosen at run time
     rules = [
