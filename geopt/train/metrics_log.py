@@ -34,6 +34,7 @@ class MetricsLog:
     def __init__(self, path: Path, step: int, tensorboard: Path | None = None) -> None:
         self._writer: Any = None
         if tensorboard is not None:
+            require("tensorboard", extra="track")  # first, so that a message does not call it torch
             module = require("torch.utils.tensorboard", extra="track")
             self._writer = module.SummaryWriter(str(tensorboard), purge_step=step + 1)
         truncate(path, step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import sys
 
 import pytest
 import torch
@@ -132,6 +133,24 @@ def test_rows_after_the_checkpoint_and_half_rows_go_when_a_run_goes_on(tmp_path)
         {"step": 2, "loss": 2 / 3},
         {"step": 3, "loss": None},
     ]
+
+
+def test_tensorboard_gets_the_numbers_of_the_rows_and_forgets_those_after_the_checkpoint(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for first, loss in ((0, 1.0), (2, 2.0)):  # a run of four steps, cut off and taken up after step 2
+        log = MetricsLog(tmp_path / "metrics.jsonl", first, tmp_path / "tensorboard")
+        for number in range(first + 1, 5):
+            log.write({"step": number, "loss": loss, "loss_hex": loss.hex(), "val/gone": math.nan})
+        log.close()
+    found = events.EventAccumulator(str(tmp_path / "tensorboard"), purge_orphaned_data=True).Reload()
+    assert found.Tags()["scalars"] == ["loss"]
+    assert [(event.step, event.value) for event in found.Scalars("loss")] == [(1, 1.0), (2, 1.0), (3, 2.0), (4, 2.0)]
+
+
+def test_tensorboard_that_is_not_there_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(ImportError, match=r"tensorboard could not be imported .*pip install 'geopt-lidar\[track\]'"):
+        MetricsLog(tmp_path / "metrics.jsonl", 0, tmp_path / "tensorboard")
 
 
 def test_the_stopwatch_leaves_validation_out_of_frames_per_second(monkeypatch):
