@@ -34,11 +34,11 @@ def filter_boxes(boxes: BoxTable, ground_truth: GroundTruth, class_ranges: Mappi
     away = boxes.translation[:, :2] - ground_truth.ego_translation[boxes.sample, :2]
     with np.errstate(over="ignore", invalid="ignore"):
         distance = np.sqrt(away[:, 0] ** 2 + away[:, 1] ** 2)
-    rows = np.flatnonzero((distance < ranges[boxes.label]) & (boxes.num_pts != 0))
-    racked = [label for label, name in enumerate(ground_truth.classes) if name in RACKED_CLASSES]
-    parked = rows[np.isin(boxes.label[rows], racked)]
-    inside = in_racks(boxes.translation[parked], boxes.sample[parked], ground_truth.racks)
-    return boxes.take(np.setdiff1d(rows, parked[inside], assume_unique=True))
+    keep = (distance < ranges[boxes.label]) & (boxes.num_pts != 0)
+    racked = np.array([name in RACKED_CLASSES for name in ground_truth.classes])
+    parked = np.flatnonzero(keep & racked[boxes.label])
+    keep[parked[in_racks(boxes.translation[parked], boxes.sample[parked], ground_truth.racks)]] = False
+    return boxes.take(np.flatnonzero(keep))
 
 
 def in_racks(points: NDArray[np.float64], sample: NDArray[np.int32], racks: Racks) -> NDArray[np.bool_]:

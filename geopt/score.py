@@ -1,0 +1,165 @@
+"""What ``geopt score`` does: run an official evaluator, write its numbers, show them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from geopt import files
+from geopt.optional import require
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ERROR_COLUMNS = {
+    "ATE m": "trans_err",
+    "ASE": "scale_err",
+    "AOE rad": "orient_err",
+    "AVE m/s": "vel_err",
+    "AAE": "attr_err",
+}
+TRACKING_QUALITY = ("amota", "amotp", "recall", "motar", "mota", "motp", "tid", "lgd")
+TRACKING_COUNTS = ("gt", "tp", "fp", "fn", "ids", "frag", "mt", "ml", "faf")
+
+
+class Scored(NamedTuple):
+    """What became of one call of :func:`score`."""
+
+    summary: dict[str, Any]
+    written: list[Path]
+    """The metrics, then the curves, then the pictures."""
+
+
+def score(
+    task: str,
+    predictions: Path,
+    data: Path,
+    version: str,
+    split: str,
+    out: Path,
+    *,
+    details: bool = False,
+    plots: Path | None = None,
+    options: dict[str, Any] | None = None,
+) -> Scored:
+    """Score predictions and write ``out``, and beside it the curves and the pictures that are asked for.
+
+    Args:
+        task: ``detection``, ``tracking``, ``lidarseg`` or ``panoptic``.
+        predictions: A submission: a JSON file for boxes, a folder for labels of points.
+        data: nuScenes folder.
+        version: Its version folder, such as ``v1.0-trainval``.
+        split: Split to score.
+        out: JSON file of the metrics; null stands for NaN.
+        details: Write the curves of detection or tracking to ``NAME_details.json`` beside ``NAME.json``.
+        plots: Folder of PNG files.
+        options: More arguments of the evaluator.
+
+    Raises:
+        SubmissionError: the official evaluator refuses the predictions.
+        FileNotFoundError, ValueError: as the evaluator says.
+        ImportError: ``plots`` needs matplotlib; said before anything is scored.
+    """
+    from geopt import evaluation
+
+    if plots is not None:
+        require("matplotlib.figure", extra="viz")
+    evaluate: Callable[..., Any] = getattr(evaluation, f"nuscenes_{task}")
+    curves: dict[str, Any] | None = None
+    if task in ("detection", "tracking") and (details or plots is not None):
+        summary, curves = evaluate(predictions, data, version, split, details=True, **(options or {}))
+    else:
+        summary = evaluate(predictions, data, version, split, **(options or {}))
+    written = [out]
+    files.replace_text(out, to_json(summary))
+    if details and curves is not None:
+        written.append(out.with_name(f"{out.stem}_details.json"))
+        files.replace_text(written[-1], to_json(curves))
+    if plots is not None:
+        from geopt.visualize.evaluation import write_plots
+
+        written += write_plots(plots, task, summary, curves)
+    return Scored(summary, written)
+
+
+def to_json(metrics: Any) -> str:
+    """JSON that every reader takes: numbers that are not finite become null."""
+    return json.dumps(_finite(metrics), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def tables(task: str, summary: dict[str, Any]) -> list[Table]:
+    """The numbers of a summary as tables for the terminal, a row for each class and the mean in the end."""
+    return {"detection": _detection, "tracking": _tracking, "lidarseg": _lidarseg, "panoptic": _panoptic}[task](summary)
+
+
+def _detection(summary: dict[str, Any]) -> list[Table]:
+    title = f"mAP {summary['mean_ap']:.4f}, NDS {summary['nd_score']:.4f}"
+    rows = [
+        (name, ap, *(summary["label_tp_errors"][name][error] for error in ERROR_COLUMNS.values()))
+        for name, ap in summary["mean_dist_aps"].items()
+    ]
+    mean = ("mean", summary["mean_ap"], *(summary["tp_errors"][error] for error in ERROR_COLUMNS.values()))
+    return [_table(title, ("class", "AP", *ERROR_COLUMNS), rows, mean)]
+
+
+def _tracking(summary: dict[str, Any]) -> list[Table]:
+    title = f"AMOTA {summary['amota']:.4f}, AMOTP {summary['amotp']:.4f} m"
+    by_metric = summary["label_metrics"]
+    found = []
+    for name, metrics in ((title, TRACKING_QUALITY), ("at the highest MOTA", TRACKING_COUNTS)):
+        rows = [(row, *(by_metric[metric][row] for metric in metrics)) for row in by_metric["amota"]]
+        total = ("all", *(summary[metric] for metric in metrics))
+        columns = ("class", *(metric.upper() for metric in metrics))
+        found.append(_table(name, columns, rows, total, digits=3 if metrics is TRACKING_QUALITY else 0))
+    return found
+
+
+def _lidarseg(summary: dict[str, Any]) -> list[Table]:
+    title = f"mIoU {summary['miou']:.4f}, fwIoU {summary['freq_weighted_iou']:.4f}"
+    rows = [(name, iou) for name, iou in summary["iou_per_class"].items() if name != "ignore"]
+    return [_table(title, ("class", "IoU"), rows, ("mean", summary["miou"]))]
+
+
+def _panoptic(summary: dict[str, Any]) -> list[Table]:
+    found = []
+    for part, metrics in summary.items():
+        overall = metrics["all"]
+        classes = {name: row for name, row in metrics.items() if name not in ("all", "ignore")}
+        shared = [metric for metric in overall if all(metric in row for row in classes.values())]
+        title = ", ".join(f"{metric} {value:.4f}" for metric, value in overall.items() if not math.isnan(value))
+        rows = [(name, *(row[metric] for metric in shared)) for name, row in classes.items()]
+        found.append(_table(f"{part}: {title}", ("class", *shared), rows, ("all", *(overall[m] for m in shared))))
+    return found
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple], last: tuple, digits: int = 3) -> Table:
+    """Right-aligned numbers; those with no digits behind the point get one where they are no whole numbers."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "class" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_shown(value, digits) for value in row))
+    table.add_section()
+    table.add_row(*(_shown(value, digits) for value in last), style="bold")
+    return table
+
+
+def _shown(value: Any, digits: int) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return "-"
+    return f"{value:.{digits or (0 if value.is_integer() else 1)}f}"
