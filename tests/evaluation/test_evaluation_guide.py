@@ -1,0 +1,54 @@
+"""The code of the guide runs, on small databases, and prints what the text promises."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import box_database
+import label_database
+import numpy as np
+import pytest
+from label_database import SPLIT, VERSION
+
+GUIDE = Path(__file__).parents[2] / "docs" / "evaluation.md"
+
+
+def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    boxes = box_database.write_database(tmp_path / "boxes", seed=1)
+    box_database.write_detections(tmp_path / "detections.json", boxes, seed=1)
+    box_database.write_tracks(tmp_path / "tracks.json", boxes, seed=1)
+    labels = label_database.write_database(tmp_path / "labels", seed=1, num_points=600)
+    predicted = label_database.write_predictions(tmp_path / "predicted", labels, seed=1)
+
+    def predict():
+        for path in sorted((predicted / "lidarseg" / SPLIT).iterdir()):
+            yield path.name.removesuffix("_lidarseg.bin"), np.fromfile(path, dtype=np.uint8)
+
+    def predict_panoptic():
+        for path in sorted((predicted / "panoptic" / SPLIT).iterdir()):
+            found = np.load(path)["data"]
+            yield path.name.removesuffix("_panoptic.npz"), found // 1000, found % 1000
+
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    names: dict = {"predict": predict, "predict_panoptic": predict_panoptic}
+    for block in blocks:
+        is_box = "nuscenes_detection" in block or "nuscenes_tracking" in block
+        monkeypatch.setenv("NUSCENES", str(boxes if is_box else labels))
+        exec(compile(block, str(GUIDE), "exec"), names)
+    printed = capsys.readouterr().out
+    assert len(blocks) == 8 and VERSION in GUIDE.read_text()
+    for part in (
+        r"NDS 0\.\d{3}, mAP 0\.\d{3}",
+        r"AMOTA 0\.\d{3}, AMOTP",
+        r"mIoU 0\.\d{3}",
+        r"\(17, 17\)",
+        "PQ 0.",
+        "PAT 0.",
+    ):
+        assert re.search(part, printed), part
+    assert re.search(r"nuscenes_panoptic: results/panoptic/mini_val/\S+_panoptic\.npz is missing", printed)
+    assert (tmp_path / "plots" / "panoptic_quality.png").stat().st_size > 1000
+    assert str(Path("plots", "panoptic_quality.png")) in printed
