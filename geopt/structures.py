@@ -152,15 +152,20 @@ class PointBatch:
 
     @property
     def batch_size(self) -> int:
+        """Number of clouds."""
         return self.offsets.numel() - 1
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> PointBatch:
+        """The same batch with its tensors on another device."""
+
         def moved(value: object) -> object:
             return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
 
         return PointBatch(**{f.name: moved(getattr(self, f.name)) for f in dataclasses.fields(self)})  # type: ignore[arg-type]
 
     def pin_memory(self) -> PointBatch:
+        """The same batch in page-locked memory; data loaders call this before a copy to a GPU."""
+
         def pinned(value: object) -> object:
             return value.pin_memory() if isinstance(value, Tensor) else value
 

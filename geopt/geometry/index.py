@@ -34,6 +34,7 @@ class Pyramid:
 
     @property
     def num_levels(self) -> int:
+        """The token level counted."""
         return 1 + len(self.ratios)
 
     @property
@@ -42,6 +43,7 @@ class Pyramid:
         return slots_per_token(self.ratios)
 
     def level_grid(self, level: int) -> VoxelGrid:
+        """The whole grid in cells of ``level``."""
         return finest_grid(self.grid, self.ratios[:level])
 
     def subdivision(self, level: int) -> tuple[int, int, int]:

@@ -27,6 +27,8 @@ class MaskConfig(Frozen):
 
 
 class OccupancyConfig(Frozen):
+    """Which cells of a hidden token hold a point; see :class:`geopt.targets.Occupancy`."""
+
     weights: tuple[pydantic.NonNegativeFloat, ...] = (0.0, 2.0, 5.0)
     """One per level from the token level on; 0 leaves a level out."""
     max_positive_weight: float = pydantic.Field(5.0, ge=1)
@@ -36,6 +38,8 @@ class OccupancyConfig(Frozen):
 
 
 class CentroidConfig(Frozen):
+    """Where in its cell the mean of the points lies; see :class:`geopt.targets.Centroid`."""
+
     weights: tuple[pydantic.NonNegativeFloat, ...] = (10.0, 8.0, 10.0)
     """One per level from the token level on; 0 leaves a level out."""
     origin: Literal["center", "corner"] = "center"
@@ -59,21 +63,29 @@ class NeighborhoodConfig(Frozen):
         return window
 
     def build(self) -> Neighborhood:
+        """The same for the targets, which know no pydantic."""
         return Neighborhood(**self.model_dump())
 
 
 class NormalConfig(Frozen):
+    """Which way the surface faces, on ``targets.neighborhood``; see :class:`geopt.targets.Normal`."""
+
     weight: pydantic.NonNegativeFloat = 4.0
     loss: Literal["oriented", "unsigned", "mse"] = "oriented"
 
 
 class CurvatureConfig(Frozen):
+    """The eigen ratios of ``targets.neighborhood``; see :class:`geopt.targets.Curvature`."""
+
     weight: pydantic.NonNegativeFloat = 2.0
     loss: Literal["log", "mse"] = "log"
 
 
 class DensityConfig(Frozen):
+    """How many points a cell holds; see :class:`geopt.targets.Density`."""
+
     weights: tuple[pydantic.NonNegativeFloat, ...] = (0.0, 0.5)
+    """One per level from the token level on; 0 leaves a level out."""
 
 
 class PluginTargetConfig(Frozen):

@@ -76,11 +76,13 @@ class LoadedEncoder:
         self.features = module.features
 
     def to(self, device: torch.device | str) -> LoadedEncoder:
+        """Move the network, in place, and return this object."""
         self.module.to(device)
         return self
 
     @property
     def device(self) -> torch.device:
+        """Where the network is."""
         return next(self.module.parameters()).device
 
     def __call__(self, points: ArrayLike | Tensor | PointBatch) -> PointFeatures:

@@ -24,6 +24,8 @@ from geopt.targets.base import Loss, Sums, Truth, number, sum_over_ranks
 
 
 class Output(NamedTuple):
+    """Result of a forward pass."""
+
     loss: Tensor
     """Weighted sum of the terms, to be minimised."""
     terms: dict[str, Tensor]

@@ -14,6 +14,8 @@ from geopt.structures import PointBatch, VoxelGrid
 
 
 class PointFeatures(NamedTuple):
+    """What an encoder knows of each point."""
+
     features: Tensor
     """(N, 2 * d_model) float32: the encoded token of each point beside the point's own feature; 0 outside the grid."""
     inside: Tensor

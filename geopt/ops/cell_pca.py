@@ -13,6 +13,8 @@ from geopt.ops._library import has_kernel
 
 
 class CellPCA(NamedTuple):
+    """Result of :func:`cell_pca`, rows in the order of ``rows``."""
+
     normals: Tensor
     """(R, 3) float32 unit eigenvector of the smallest eigenvalue, sign as it falls."""
     eigenvalues: Tensor

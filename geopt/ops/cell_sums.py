@@ -16,6 +16,8 @@ __all__ = ["FIXED_POINT_PER_METRE", "CellSums", "cell_sums"]
 
 
 class CellSums(NamedTuple):
+    """Result of :func:`cell_sums`, rows in the order of the cells."""
+
     sums: Tensor
     """(M, 3) int64: the sum of (p - lower) over the points of the cell, in units of 2**-24 metres."""
     lowest_sweep: Tensor

@@ -11,6 +11,8 @@ from geopt.geometry import GeometryIndex
 
 
 class Mask(NamedTuple):
+    """The tokens of a batch in two parts."""
+
     visible: Tensor
     """(V,) int64 rows of level 0, ascending."""
     hidden: Tensor

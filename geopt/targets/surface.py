@@ -51,6 +51,7 @@ class Surface(NamedTuple):
 
 
 def surface_of_queries(queries: Queries, hood: Neighborhood) -> Surface:
+    """Fit a plane around every occupied cell of ``hood.level`` inside the hidden tokens, and say where it counts."""
     rows, query, slot = queries.cells(hood.level)
     pca = queries.planes(hood.level, hood.window, hood.about_own)
     low, middle, high = pca.eigenvalues.unbind(1)
