@@ -129,8 +129,8 @@ class SceneOfClass {
     }
   }
 
-  // Follows the predictions with score >= threshold. `scores`, if given, gets the scores of the predictions whose id
-  // continues or begins a match in a frame; an id that is there twice counts twice.
+  // Follows the predictions with score >= threshold; or all, if `scores` is given, which then gets the scores of those
+  // whose id is matched in a frame without a switch. An id that is there twice counts twice.
   Counts follow(double threshold, std::vector<double>* scores) {
     Counts counts;
     history_.assign(num_truth_ids_, History());
@@ -139,7 +139,7 @@ class SceneOfClass {
       const int num_truth = static_cast<int>(truth_.offsets[frame + 1] - t0);
       chosen_.clear();
       for (int64_t p = p0; p < predictions_.offsets[frame + 1]; ++p)
-        if (predictions_.score[p] >= threshold) chosen_.push_back(static_cast<int>(p - p0));
+        if (scores || predictions_.score[p] >= threshold) chosen_.push_back(static_cast<int>(p - p0));
       if (num_truth == 0 && chosen_.empty()) continue;
       const int* truth_id = truth_id_.data() + (t0 - truth_.offsets[first_]);
       const int* predicted_id = predicted_id_.data() + (p0 - predictions_.offsets[first_]);

@@ -33,7 +33,7 @@ class TrackMatcher {
     std::vector<std::vector<double>> found(num_classes_ * num_scenes_);
     {
       py::gil_scoped_release release;
-      parallel_for(found.size(), num_threads, [&](size_t job) { scene(job).follow(-kFar, &found[job]); });
+      parallel_for(found.size(), num_threads, [&](size_t job) { scene(job).follow(0.0, &found[job]); });
     }
     std::vector<Array<double>> scores;
     for (int64_t c = 0; c < num_classes_; ++c) {

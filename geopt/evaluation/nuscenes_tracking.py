@@ -21,7 +21,7 @@ from geopt.evaluation.submission import Predictions
 from geopt.evaluation.tracking_curves import METRICS, MIN_RECALL, NUM_THRESHOLDS, Curves, tracking_curves
 from geopt.evaluation.tracking_tracks import build_tracks, frames_of_samples
 
-CLASS_RANGES = {
+CLASS_RANGE_M = {
     "car": 50,
     "truck": 50,
     "bus": 50,
@@ -57,7 +57,7 @@ CONFIG: dict[str, Any] = {
         "trailer": "C3",
         "truck": "C1",
     },
-    "class_range": CLASS_RANGES,
+    "class_range": CLASS_RANGE_M,
     "dist_fcn": "center_distance",
     "dist_th_tp": 2.0,
     "min_recall": MIN_RECALL,
@@ -146,7 +146,7 @@ def nuscenes_tracking(
     begin = time.perf_counter()
     frames = frames_of_samples(truth.timestamps_us, truth.scene)
     predicted_tracks, true_tracks = (
-        build_tracks(filter_boxes(table, truth, CLASS_RANGES), frames, len(truth.classes))
+        build_tracks(filter_boxes(table, truth, CLASS_RANGE_M), frames, len(truth.classes))
         for table in (boxes, truth.boxes)
     )
     curves = tracking_curves(true_tracks, predicted_tracks, frames, truth.classes, num_threads)

@@ -37,7 +37,7 @@ def tracking_curves(
 
     Raises:
         SubmissionError: an id is repeated in samples so often that more predictions of a class match than there is
-            ground truth.
+            ground truth, or scores are infinite.
     """
     matcher = _host.TrackMatcher(
         frames.scene_offsets,
@@ -90,7 +90,13 @@ def _aim(truth_track: NDArray, matched_scores: NDArray, name: str) -> _Aim:
     recall = np.linspace(MIN_RECALL, 1, NUM_THRESHOLDS).round(12)
     confidence = np.interp(recall, reached, scores, right=0)
     confidence[recall > reached[-1]] = np.nan
-    return _Aim(num_boxes, num_ids, recall[::-1], confidence[::-1], np.unique(confidence[~np.isnan(confidence)]))
+    known = confidence[~np.isnan(confidence)]
+    if (known[1:] > known[:-1]).any():
+        raise SubmissionError(
+            f"nuscenes_tracking: scores of class {name} give thresholds out of order, up to {scores[0]} and down to "
+            f"{scores[-1]}; make every tracking_score a number of moderate size"
+        )
+    return _Aim(num_boxes, num_ids, recall[::-1], confidence[::-1], np.unique(known))
 
 
 def _curves(aim: _Aim, counts: NDArray, distance: NDArray) -> Curves:

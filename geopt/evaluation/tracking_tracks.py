@@ -117,9 +117,11 @@ def track_means(score: NDArray, track: NDArray) -> NDArray[np.float64]:
     means = np.empty(len(starts))
     for length in np.unique(lengths):  # rows of equal length are summed pairwise, as one list of numbers is
         chosen = np.flatnonzero(lengths == length)
-        means[chosen] = score[starts[chosen, None] + np.arange(length)].mean(axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            means[chosen] = score[starts[chosen, None] + np.arange(length)].mean(axis=1)
     return means
 
 
 def _between(earlier: NDArray, later: NDArray, weight: NDArray) -> NDArray[np.float64]:
-    return (1.0 - weight) * earlier + weight * later
+    with np.errstate(invalid="ignore"):
+        return (1.0 - weight) * earlier + weight * later
