@@ -39,7 +39,7 @@ class PanopticSums:
     def __init__(self, min_points: int, dtype: DTypeLike) -> None:
         self.min_points, self.dtype = min_points, dtype
         self.confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
-        self.hits, self.false, self.missed, self.iou = (np.zeros(NUM_CLASSES) for _ in range(4))
+        self.hits, self.false, self.missed, self.iou = (np.zeros(NUM_CLASSES) for _ in range(4))  # row 0 means nothing
 
     def add(self, segments: Segments) -> Matches:
         """Add a frame and return its matches."""
@@ -51,7 +51,7 @@ class PanopticSums:
 
         missed = segments.true_points >= self.min_points
         missed[matches.true] = False
-        false = (segments.points >= self.min_points) & (predicted_class > 0)
+        false = segments.points >= self.min_points
         false[matches.predicted] = False
         hit_class = true_class[matches.true]
         hits = np.bincount(hit_class, minlength=NUM_CLASSES)

@@ -127,10 +127,15 @@ def test_a_switch_counts_between_matches_of_neighbouring_frames_only():
     assert tracked(there, other, scenes="ab")["TQ"] == 1
 
 
-def test_a_step_out_of_a_gap_is_no_steady_step():
-    labels = (5, 0, 5, 5)
+def test_steps_into_within_and_out_of_a_gap_are_not_steady():
+    labels = (5, 0, 0, 5, 5)
     got = tracked(*(frame([CAR + 1], [CAR + label if label else 0]) for label in labels))
-    assert got["TQ"] == pytest.approx(math.sqrt((3**2 / 4) / 4 * (1 - 2 / 3)))
+    assert got["TQ"] == pytest.approx(math.sqrt((3**2 / 5) / 5 * (1 - 3 / 4)))
+
+
+def test_stuff_may_change_its_label():
+    got = tracked(*(frame([CAR + 1, ROAD], [CAR + 5, ROAD + label]) for label in (0, 7, 8)))
+    assert got["PTQ"] == got["sPTQ"] == got["MOTSA"] == 1
 
 
 def test_a_track_may_be_covered_by_another_class_but_a_match_may_not():
