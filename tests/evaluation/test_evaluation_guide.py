@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import box_database
 import label_database
 import numpy as np
 import pytest
+import track_database
 from label_database import SPLIT, VERSION
 
 GUIDE = Path(__file__).parents[2] / "docs" / "evaluation.md"
@@ -18,7 +20,8 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
     boxes = box_database.write_database(tmp_path / "boxes", seed=1)
     box_database.write_detections(tmp_path / "detections.json", boxes, seed=1)
-    box_database.write_tracks(tmp_path / "tracks.json", boxes, seed=1)
+    tracks = track_database.write_track_database(tmp_path / "tracks", seed=1)
+    (tmp_path / "tracks.json").write_text(json.dumps(track_database.track_results(tracks, seed=1)))
     labels = label_database.write_database(tmp_path / "labels", seed=1, num_points=600)
     predicted = label_database.write_predictions(tmp_path / "predicted", labels, seed=1)
 
@@ -35,8 +38,8 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     names: dict = {"predict": predict, "predict_panoptic": predict_panoptic}
     for block in blocks:
-        is_box = "nuscenes_detection" in block or "nuscenes_tracking" in block
-        monkeypatch.setenv("NUSCENES", str(boxes if is_box else labels))
+        root = boxes if "nuscenes_detection" in block else tracks if "nuscenes_tracking" in block else labels
+        monkeypatch.setenv("NUSCENES", str(root))
         exec(compile(block, str(GUIDE), "exec"), names)
     printed = capsys.readouterr().out
     assert len(blocks) == 8 and VERSION in GUIDE.read_text()
