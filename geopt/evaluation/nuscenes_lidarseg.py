@@ -93,9 +93,10 @@ def _confusion(frame: LabelFrame, class_of_index: NDArray[np.int16]) -> NDArray[
     try:
         prediction = _read(frame.prediction)
     except OSError as error:
+        fault = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise SubmissionError(
-            f"nuscenes_lidarseg: {frame.prediction} cannot be read ({error.strerror}); every key frame of the split "
-            "needs a file of one byte for each point"
+            f"nuscenes_lidarseg: {frame.prediction} {fault}; every key frame of the split needs a file of one byte for each "
+            "point"
         ) from error
     if len(prediction) != len(truth):
         raise SubmissionError(

@@ -19,8 +19,8 @@ THINGS = slice(1, NUM_THINGS + 1)
 class TrackingSums:
     """What the tracking metrics need of all frames; frames of a scene must follow each other in time.
 
-    "Large" is a segment of more than ``min_points`` points. Matches that count switches agree in class; the tracks and tubes
-    of an object are followed through predicted segments of any class.
+    "Large" is a segment of more than ``min_points`` points. A switch is counted between matches, which agree in class; TQ and
+    S_assoc follow an object through predicted segments of any class.
     """
 
     def __init__(self, min_points: int) -> None:
@@ -32,15 +32,13 @@ class TrackingSums:
         """TQ of each true thing."""
         self.association: list[float] = []
         """Of each true thing, how well its points stay with one predicted label; S_assoc is their mean."""
-        self._scene: _Scene | None = None
-        self._name: str | None = None
+        self._scene, self._name = _Scene(), ""
 
     def add(self, scene: str, segments: Segments) -> None:
         """Add the next frame."""
         if scene != self._name:
             self._finish_scene()
-            self._name, self._scene = scene, _Scene()
-        assert self._scene is not None
+            self._name = scene
         matches = self.segments.add(segments)
         is_thing = segments.true_class[matches.true] <= NUM_THINGS
         rows, true_rows, iou = matches.predicted[is_thing], matches.true[is_thing], matches.iou[is_thing]
@@ -53,10 +51,9 @@ class TrackingSums:
         self._scene.follow(segments, self.min_points)
 
     def _finish_scene(self) -> None:
-        if self._scene is not None:
-            self.track_quality += self._scene.track_quality()
-            self.association += self._scene.association()
-        self._scene = self._name = None
+        self.track_quality += self._scene.track_quality()
+        self.association += self._scene.association()
+        self._scene = _Scene()
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """PAT, TQ, PTQ, LSTQ, MOTSA and the rest of ``all``; PTQ, sPTQ and IoU of each class.
