@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt.evaluation.boxes import BoxTable
+from geopt.evaluation.errors import SubmissionError
 
 
 class Frames(NamedTuple):
@@ -67,6 +68,9 @@ def build_tracks(boxes: BoxTable, frames: Frames, num_classes: int) -> Tracks:
         boxes: After the filters.
         frames: Of the samples that ``boxes.sample`` refers to.
         num_classes: Of the task.
+
+    Raises:
+        SubmissionError: the scores of a track with a hole are infinite in both directions.
     """
     frame = frames.of_sample[boxes.sample]
     listed = np.lexsort((boxes.order, frame))  # in the order of time, and as listed in the sample
@@ -88,6 +92,13 @@ def build_tracks(boxes: BoxTable, frames: Frames, num_classes: int) -> Tracks:
     time_us = frames.timestamp_us
     weight = (time_us[frame[later]] - time_us[new_frame]) / (time_us[frame[later]] - time_us[frame[earlier]])
 
+    new_score = _between(score[earlier], score[later], weight)
+    if np.isnan(new_score).any():
+        name = boxes.ids[boxes.track[listed][later[np.argmax(np.isnan(new_score))]]]
+        raise SubmissionError(
+            f"nuscenes_tracking: track {name!r} has scores without a mean; make every tracking_score a finite number"
+        )
+
     # New boxes come after those that were there, in the order in which their tracks first appear.
     first_listed = np.full(track.max(initial=-1) + 1, len(track))
     np.minimum.at(first_listed, track, np.arange(len(track)))
@@ -101,7 +112,7 @@ def build_tracks(boxes: BoxTable, frames: Frames, num_classes: int) -> Tracks:
         offsets=np.concatenate([[0], np.cumsum(per_frame)]).astype(np.int64),
         xy=np.concatenate([xy, _between(xy[earlier], xy[later], weight[:, None])])[order],
         track=np.concatenate([track, track[later]])[order].astype(np.int64),
-        score=np.concatenate([score, _between(score[earlier], score[later], weight)])[order],
+        score=np.concatenate([score, new_score])[order],
     )
 
 
