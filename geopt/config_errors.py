@@ -43,6 +43,8 @@ def describe(
         elif kind in ("value_error", "assertion_error"):
             text = f"'{key}': " if key else ""
             text += item["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        elif kind == "too_short":
+            text = f"'{key}': expected at least {item['ctx']['min_length']} entries, got {_shown(given)}"
         elif kind.startswith("union_tag"):
             tag = "kind" if isinstance(given, Mapping) else ""
             expected = item.get("ctx", {}).get("expected_tags", "the kinds that exist")

@@ -83,6 +83,7 @@ def test_all_problems_of_all_layers_are_told_at_once(tmp_path):
         ("deterministic=perhaps", "'deterministic': expected a valid boolean or 'auto', got 'perhaps'"),
         ("targets.a.ratoi=1", "unknown key 'targets.a.ratoi'; did you mean 'targets.a.ratio'?"),
         ("stages=[{ratoi: 1}]", "unknown key 'stages.0.ratoi'; did you mean 'stages.0.ratio'?"),
+        ("sizes=[]", "'sizes': expected at least 1 entries, got []"),
         ("sizes=[0]", "'sizes.0': expected greater than 0, got 0"),
         ("seed=[1", "'seed': the value is no valid YAML: [1"),
         ("mask.ratio=${masks.ratio}", "'mask.ratio': Interpolation key 'masks.ratio' not found"),
