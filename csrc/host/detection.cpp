@@ -17,11 +17,9 @@ using Samples = py::array_t<std::int32_t, py::array::c_style>;
 
 constexpr std::size_t SAMPLES_PER_TASK = 64;
 
-// The norm of a difference as NumPy's dot product rounds it: the second square is fused. Centres exactly as far apart
-// as a threshold do not match, so the last bit decides.
 inline double distance(const double* a, const double* b) {
   const double dx = a[0] - b[0], dy = a[1] - b[1];
-  return std::sqrt(std::fma(dy, dy, dx * dx));
+  return std::sqrt(dx * dx + dy * dy);
 }
 
 // Rows by sample, in their own order: those of sample s are rows[offsets[s]] up to rows[offsets[s + 1]].

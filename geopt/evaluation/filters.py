@@ -14,8 +14,6 @@ from geopt.evaluation.boxes import BoxTable
 from geopt.evaluation.ground_truth import GroundTruth, Racks
 
 RACKED_CLASSES = ("bicycle", "motorcycle")
-# Relative to the terms of the sums; rounding moves them by less than a thousandth of it.
-DOUBT = 1e-9
 
 
 def filter_boxes(boxes: BoxTable, ground_truth: GroundTruth, class_ranges: Mapping[str, float]) -> BoxTable:
@@ -61,50 +59,48 @@ def in_racks(points: NDArray[np.float64], sample: NDArray[np.int32], racks: Rack
     point = np.repeat(np.arange(len(points)), count)  # every pair of a point and a rack of its sample
     rack = order[np.repeat(begin - np.cumsum(count) + count, count) + np.arange(len(point))]
 
-    boxes = [_corner_and_edges(*values) for values in zip(racks.translation, racks.size, racks.rotation)]
-    corner, edges = np.array([box[0] for box in boxes]), np.array([box[1] for box in boxes])
+    corner, edges = _corners_and_edges(racks)
     away = points[point] - corner[rack]
-    along = np.einsum("pij,pj->pi", edges[rack], away)
-    length = np.einsum("pij,pij->pi", edges[rack], edges[rack])
-    hit = ((along >= 0) & (along <= length)).all(axis=1)
-    scale = DOUBT * (np.abs(edges[rack]) * np.abs(points[point])[:, None]).sum(axis=2)
-    unsure = (np.minimum(np.abs(along), np.abs(along - length)) <= scale).any(axis=1)
-    for pair in np.flatnonzero(unsure):
-        hit[pair] = _contains(corner[rack[pair]], edges[rack[pair]], points[point[pair]])
+    hit = np.ones(len(point), dtype=bool)
+    for edge in edges:
+        along, length = _dot(edge[rack], away), _dot(edge, edge)[rack]
+        hit &= (along >= 0) & (along <= length)
     inside[point[hit]] = True
     return inside
 
 
-def rotation_matrix(quat_wxyz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, 3) rotation of a quaternion of any length, rounded as pyquaternion rounds it."""
-    quat = quat_wxyz
-    if not abs(1.0 - np.dot(quat, quat)) < 1e-14:
-        norm = np.sqrt(np.dot(quat, quat))
-        quat = quat / norm if norm > 0 else quat
-    w, x, y, z = quat
-    left = np.array([[w, -x, -y, -z], [x, w, -z, y], [y, z, w, -x], [z, -y, x, w]])
-    right = np.array([[w, -x, -y, -z], [x, w, z, -y], [y, -z, w, x], [z, y, -x, w]])
-    return np.dot(left, right.conj().transpose())[1:][:, 1:]
+def _corners_and_edges(racks: Racks) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """(R, 3) front left upper corners, and the edges from there backwards, to the right and down, (R, 3) each."""
+    turn = rotation_matrices(racks.rotation)
+    width, length, height = (racks.size / 2).T
 
-
-def _corner_and_edges(translation: NDArray, size: NDArray, rotation: NDArray) -> tuple[NDArray, NDArray]:
-    """A corner of a box, and its edges from there along x, y and z as rows.
-
-    A box on the border counts, so the last bit decides: all eight corners are turned at once, as the official code
-    does, because the rounding of a matrix product depends on its shape.
-    """
-    width, length, height = size
-    corners = np.vstack(
-        [
-            length / 2 * np.array([1, 1, 1, 1, -1, -1, -1, -1]),
-            width / 2 * np.array([1, -1, -1, 1, 1, -1, -1, 1]),
-            height / 2 * np.array([1, 1, -1, -1, 1, 1, -1, -1]),
+    def corner(along: float, across: float, up: float) -> NDArray[np.float64]:
+        place = np.stack([along * length, across * width, up * height], axis=1)
+        turned = (turn[:, :, 0] * place[:, None, 0] + turn[:, :, 1] * place[:, None, 1]) + turn[:, :, 2] * place[
+            :, None, 2
         ]
-    )
-    corners = np.dot(rotation_matrix(rotation), corners) + translation[:, None]
-    return corners[:, 0], (corners[:, [4, 1, 3]] - corners[:, :1]).T
+        return turned + racks.translation
+
+    first = corner(1, 1, 1)
+    return first, [corner(*signs) - first for signs in ((-1, 1, 1), (1, -1, 1), (1, 1, -1))]
 
 
-def _contains(corner: NDArray, edges: NDArray, point: NDArray) -> bool:
-    away = point[:, None] - corner[:, None]
-    return all(0 <= np.dot(edge, away) <= np.dot(edge, edge) for edge in edges)
+def rotation_matrices(quat_wxyz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(R, 3, 3) rotations of (R, 4) quaternions of any length.
+
+    A box on the border of a rack is inside, so the last bit decides. What the official code gets there depends on the
+    processor: its sums are those of the BLAS kernel that was chosen for it. These are the sums of the kernel that runs
+    everywhere, without fused operations.
+    """
+    square = quat_wxyz**2
+    norm_squared = (square[:, 0] + square[:, 2]) + (square[:, 1] + square[:, 3])
+    unit = (np.abs(1.0 - norm_squared) < 1e-14) | (norm_squared == 0)
+    w, x, y, z = (quat_wxyz / np.where(unit, 1.0, np.sqrt(norm_squared))[:, None]).T
+    left = ((x, w, -z, y), (y, z, w, -x), (z, -y, x, w))
+    right = ((x, w, z, -y), (y, -z, w, x), (z, y, -x, w))
+    rows = [[((a[0] * b[0] + a[1] * b[1]) + a[2] * b[2]) + a[3] * b[3] for b in right] for a in left]
+    return np.moveaxis(np.array(rows), 2, 0)
+
+
+def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (a[:, 0] * b[:, 0] + a[:, 2] * b[:, 2]) + a[:, 1] * b[:, 1]
