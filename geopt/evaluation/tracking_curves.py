@@ -30,6 +30,13 @@ def tracking_curves(
 ) -> dict[str, Curves]:
     """Metrics of every class at 40 thresholds.
 
+    Args:
+        truth: Annotated tracks.
+        predictions: Predicted tracks.
+        frames: That both were built with.
+        classes: Names of the classes.
+        num_threads: The numbers do not depend on it.
+
     Returns:
         For each class ``confidence`` and ``recall_hypo``, the thresholds and the recalls that they aim at, and one
         entry for each of ``METRICS``: (40,) float64 each, from recall 1 down to 0.1. NaN where a recall was not
