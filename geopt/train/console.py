@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 LINE_EVERY_S = 10.0
 """Without a terminal, at most one line in this time."""
@@ -24,14 +25,13 @@ class RunConsole:
         self._bar: Progress | None = None
         if active and self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
+                BarColumn(),  # the one that gives way: all others fit into 80 columns
+                MofNCompleteColumn(table_column=Column(no_wrap=True)),
                 TextColumn("{task.fields[numbers]}"),
-                TimeElapsedColumn(),
+                TimeRemainingColumn(table_column=Column(no_wrap=True)),
                 TextColumn("left"),
-                TimeRemainingColumn(),
                 console=self.console,
+                speed_estimate_period=300,  # steps of a large model take seconds
             )
             self._task = self._bar.add_task("training", total=total, completed=done, numbers="")
             self._bar.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 import sys
 
 import pytest
@@ -16,6 +17,7 @@ from geopt import files
 from geopt.data import collate
 from geopt.train import distributed, metrics_log, numerics, optimizer, seeding, step
 from geopt.train.config import GridConfig, TrainConfig
+from geopt.train.console import RunConsole
 from geopt.train.distributed import Ranks
 from geopt.train.loaders import evenly_spaced
 from geopt.train.metrics_log import MetricsLog, Stopwatch
@@ -163,6 +165,19 @@ def test_the_stopwatch_leaves_validation_out_of_frames_per_second(monkeypatch):
     with watch.excluded():
         pass
     assert watch.read() == {"frames_per_s": 10 / 5, "data_wait_share": 1 / 5}
+
+
+def test_the_time_left_fits_into_80_columns(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", "80")
+    console = RunConsole(total=20_000, done=0, active=True)
+    row = {"loss": 12.84062, "frames_per_s": 123.4, "data_wait_share": 0.04, "peak_memory_mb": 12_545.0}
+    for number in range(12_345, 12_348):
+        console.row({"step": number, **row})
+    console.close()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err).splitlines()[-1]
+    assert re.search(r" 12347/20000 loss 12.8406  123.4 frames/s  data wait 4%  12545 MB \S+ left$", shown.rstrip())
+    assert len(shown) <= 80
 
 
 def test_evenly_spaced_frames_are_distinct_and_cover_the_set():
