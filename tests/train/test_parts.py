@@ -168,8 +168,9 @@ def test_the_stopwatch_leaves_validation_out_of_frames_per_second(monkeypatch):
 
 
 def test_the_time_left_fits_into_80_columns(monkeypatch, capsys):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
-    monkeypatch.setenv("COLUMNS", "80")
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}.items():  # as on a terminal
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TTY_COMPATIBLE", raising=False)
     console = RunConsole(total=20_000, done=0, active=True)
     row = {"loss": 12.84062, "frames_per_s": 123.4, "data_wait_share": 0.04, "peak_memory_mb": 12_545.0}
     for number in range(12_345, 12_348):
