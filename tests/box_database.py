@@ -34,6 +34,7 @@ def write_database(
     num_key_frames: int = 8,
     num_objects: int = 60,
     without: tuple[str, ...] = (),
+    num_scenes: int | None = None,
 ) -> Path:
     """Write all scenes of a split below ``root``, and one scene outside it, and return ``root``.
 
@@ -45,6 +46,7 @@ def write_database(
         num_key_frames: Of each scene.
         num_objects: Of each scene; nine of ten are annotated in a key frame.
         without: Classes that the ground truth lacks.
+        num_scenes: Only the first scenes of the split.
     """
     rng = np.random.default_rng((seed, 1))
     rows: dict[str, list[dict]] = {name: [] for name in TABLES}
@@ -63,7 +65,7 @@ def write_database(
         (root / folder).mkdir(parents=True)
     (root / "maps/map.png").write_bytes(b"")
     names = [name for name in CATEGORIES if CLASS_OF.get(name) not in without]
-    for scene in ("scene-0061" if split != "train" else "scene-0003", *official.splits()[split]):
+    for scene in ("scene-0061" if split != "train" else "scene-0003", *official.splits()[split][:num_scenes]):
         _add_scene(rows, scene, num_key_frames, num_objects, names, rng)
     for name, table in rows.items():
         (root / version / f"{name}.json").write_text(json.dumps(table, separators=(",", ":")))

@@ -2,7 +2,7 @@
 
 Reads a JSON list of (task, data root, version, split, predictions) from standard input and writes a JSON list of
 {"summary": ..., "details": ...} or {"error": ...}. With ``--cost TASK ROOT VERSION SPLIT PREDICTIONS`` it runs one case
-and prints its seconds, CPU seconds and peak memory instead.
+and prints its seconds, CPU seconds, peak memory and summary instead.
 """
 
 from __future__ import annotations
@@ -45,8 +45,12 @@ def main() -> None:
     os.dup2(2, 1)  # the devkit prints
     if sys.argv[1:2] == ["--cost"]:
         begin, begin_cpu = time.perf_counter(), time.process_time()
-        run(*sys.argv[2:], {})
-        cost = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - begin_cpu}
+        summary = run(*sys.argv[2:], {})["summary"]
+        cost = {
+            "summary": summary,
+            "seconds": time.perf_counter() - begin,
+            "cpu_seconds": time.process_time() - begin_cpu,
+        }
         cost["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         os.write(answers, json.dumps(cost).encode())
         return

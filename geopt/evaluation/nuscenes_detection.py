@@ -167,7 +167,7 @@ def _curves_of_class(
         _check_matched(predicted, rows, annotated, row[hit])
         errors = match_errors(predicted.take(rows), annotated.take(row[hit]), period_rad)
         curve = curves(hit, confidence, errors, num_positive=len(annotated))
-        if np.isnan(curve.confidence).any() or (np.diff(curve.confidence) > 0).any():
+        if np.isnan(curve.confidence).any() or (curve.confidence[1:] > curve.confidence[:-1]).any():
             lowest = int(np.argmin(predicted.score))
             score = predicted.score[lowest]
             raise _BadBox(lowest, f"'detection_score' must be finite and not below 0, got {score}")
