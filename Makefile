@@ -27,10 +27,10 @@ help:
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
-	$(PY) -m pip install -q "setuptools>=77" wheel ninja "pybind11>=2.13" "numpy>=1.26,<3"
 	@touch $@
 
 $(VENV)/.geopt: $(VENV)/.torch pyproject.toml setup.py
+	$(PY) -m pip install -q "setuptools>=77" wheel ninja "pybind11>=2.13" "numpy>=1.26,<3"
 	$(PY) -m pip install -q --no-build-isolation -e ".[all,dev]"
 	@touch $@
 

@@ -127,7 +127,7 @@ def build_ops(out: Path) -> None:
     flags = [*CXX_FLAGS, f"-DTORCH_TARGET_VERSION={TORCH_TARGET}", f"-isystem {quote(torch / 'include')}"]
     libraries = [f"-L{quote(torch / 'lib')}", "-Wl,--no-as-needed -ltorch -Wl,--as-needed", "-lc10", "-ltorch_cpu"]
     sources = [*(ROOT / "csrc" / "common").glob("*.cpp"), *(ROOT / "csrc" / "ops").glob("*/*.cpp")]
-    nvcc_rule = []
+    nvcc_rule, build_info = [], ""
     if nvcc:
         home = toolkit_root(nvcc)
         version = re.search(r"release ([\d.]+)", subprocess.check_output([nvcc, "--version"], text=True))
@@ -135,9 +135,9 @@ def build_ops(out: Path) -> None:
             "-DGEOPT_WITH_CUDA",
             "-DUSE_CUDA",  # shows the CUDA part of the stable ABI
             f"-isystem {quote(home / 'include')}",
-            f"-DGEOPT_CUDA_ARCHS='\"{archs}\"'",
-            f"-DGEOPT_NVCC_VERSION='\"{version.group(1) if version else 'unknown'}\"'",
         ]
+        build_info = f"-DGEOPT_CUDA_ARCHS='\"{archs}\"' "
+        build_info += f"-DGEOPT_NVCC_VERSION='\"{version.group(1) if version else 'unknown'}\"'"
         # cudart is static, so that one library serves machines with and without CUDA.
         libraries += [f"-L{quote(home / 'lib64')}", "-lcudart_static -ldl -lrt -lpthread"]
         nvcc_flags = [
@@ -155,7 +155,9 @@ def build_ops(out: Path) -> None:
         ]
         sources += (ROOT / "csrc" / "ops").glob("*/*.cu")
         say(f"CUDA kernels for {archs} with {nvcc}")
-    run_ninja("cuda" if nvcc else "cpu", out, sources, flags, libraries, nvcc_rule)
+    # To one file alone, so that other architectures do not compile all of them again.
+    own_flags = {"csrc/common/module.cpp": build_info}
+    run_ninja("cuda" if nvcc else "cpu", out, sources, flags, libraries, nvcc_rule, own_flags)
 
 
 def build_host(out: Path) -> None:
@@ -165,11 +167,17 @@ def build_host(out: Path) -> None:
     except ImportError:
         sys.exit("geopt build: pybind11 is not installed in this environment; pip install pybind11")
     flags = [*CXX_FLAGS, f"-isystem {quote(pybind11.get_include())}"]
-    run_ninja("host", out, [*(ROOT / "csrc" / "host").glob("*.cpp")], flags, ["-lpthread"], [])
+    run_ninja("host", out, [*(ROOT / "csrc" / "host").glob("*.cpp")], flags, ["-lpthread"], [], {})
 
 
 def run_ninja(
-    name: str, out: Path, sources: list[Path], flags: list[str], libraries: list[str], more_rules: list[str]
+    name: str,
+    out: Path,
+    sources: list[Path],
+    flags: list[str],
+    libraries: list[str],
+    more_rules: list[str],
+    own_flags: dict[str, str],
 ) -> None:
     """Compile and link one library; objects stay in build/, so that a second build compiles only what changed."""
     folder = ROOT / "build" / f"{sys.implementation.cache_tag}-{name}"
@@ -181,7 +189,7 @@ def run_ninja(
     rules = [
         "ninja_required_version = 1.5",
         "rule cxx",
-        f"  command = {CXX} -MMD -MF $out.d {' '.join(flags)} -c $in -o $out",
+        f"  command = {CXX} -MMD -MF $out.d {' '.join(flags)} $own -c $in -o $out",
         "  depfile = $out.d",
         "  deps = gcc",
         "  description = c++ $name",
@@ -196,6 +204,7 @@ def run_ninja(
         objects.append(folder / (shown.replace("/", "_") + ".o"))
         rule = "nvcc" if source.suffix == ".cu" else "cxx"
         rules += [f"build {escape(objects[-1])}: {rule} {escape(source)}", f"  name = {shown}"]
+        rules += [f"  own = {own_flags[shown]}"] if shown in own_flags else []
     rules.append(f"build {escape(out)}: link {' '.join(escape(o) for o in objects)}")
     (folder / "build.ninja").write_text("\n".join(rules) + "\n")
     ninja = shutil.which("ninja") or shutil.which("ninja", path=str(Path(sys.executable).parent))
@@ -210,9 +219,12 @@ class BuildWithResources(build_py):
     """Puts configs/ and datasets/ into the wheel, so that `geopt pretrain tiny` works from any folder."""
 
     def run(self) -> None:
-        super().run()
         if self.editable_mode:
+            super().run()
             return  # an editable install reads the checkout
+        for left in Path(self.build_lib, "geopt").rglob("*.py*"):  # of an earlier build: it may be gone by now
+            left.unlink()
+        super().run()
         for kind in ("configs", "datasets"):
             target = Path(self.build_lib, "geopt", "_resources", kind)
             shutil.rmtree(target, ignore_errors=True)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -19,6 +20,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the installed wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    built = ROOT / "build" / f"lib.{sysconfig.get_platform()}-{sys.implementation.cache_tag}" / "geopt"
+    built.mkdir(parents=True, exist_ok=True)
+    (built / "left_over.py").write_text("")  # as a module that was deleted since the last build
     build = [*pip, "wheel", "--no-build-isolation", "--no-deps", str(ROOT), "-w", str(folder)]
     subprocess.run(build, check=True, capture_output=True, env={"GEOPT_CUDA_ARCHS": "90", **os.environ})
     (wheel,) = folder.glob("geopt_lidar-*.whl")
@@ -42,6 +46,8 @@ def test_it_carries_types_configs_datasets_and_the_compiled_ops(site):
     ):
         assert (site / "geopt" / name).is_file(), name
     (wheel,) = site.parent.glob("*.whl")
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".py")}
+    assert packed == {path.relative_to(ROOT).as_posix() for path in (ROOT / "geopt").rglob("*.py")}
     assert not [name for name in zipfile.ZipFile(wheel).namelist() if name.startswith(("tests", "csrc", "benchmarks"))]
 
 
