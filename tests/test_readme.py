@@ -76,3 +76,8 @@ def test_help_texts_name_what_they_take():
         for parameter in command.params:
             if parameter.param_type_name == "option" and parameter.name != "help":
                 assert parameter.help, f"{name} {parameter.opts}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_no_number_is_left_to_be_filled_in(page):
+    assert not re.findall(r"@[A-Z_]+@|TODO|TBD", page.read_text())
