@@ -14,7 +14,6 @@ constexpr int MAX_DEPTH = 900;  // Python gives up at about a thousand
 constexpr double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                              1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-inline bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Bytes of the UTF-8 sequence at `at`, 0 if it is none.
@@ -96,23 +95,12 @@ char unescaped(char kind) {
 
 void Cursor::fail(const std::string& what) const { throw SyntaxError(what, at_); }
 
+void Cursor::fail_to_find(const char* meaning) const {
+  fail(std::string("expected ") + meaning + (at_ == end_ ? ", but the text ends" : ""));
+}
+
 void Cursor::enter() {
   if (++depth_ > MAX_DEPTH) fail("values are nested too deeply");
-}
-
-char Cursor::peek() {
-  while (at_ != end_ && is_space(*at_)) ++at_;
-  return at_ == end_ ? '\0' : *at_;
-}
-
-bool Cursor::take(char wanted) {
-  if (peek() != wanted || at_ == end_) return false;
-  ++at_;
-  return true;
-}
-
-void Cursor::expect(char wanted, const char* meaning) {
-  if (!take(wanted)) fail(std::string("expected ") + meaning + (at_ == end_ ? ", but the text ends" : ""));
 }
 
 void Cursor::finish() {

@@ -27,10 +27,19 @@ class Cursor {
   bool done() const { return at_ == end_; }
 
   // The next character that is no white space, 0 at the end of the text.
-  char peek();
+  char peek() {
+    while (at_ != end_ && is_space(*at_)) ++at_;
+    return at_ == end_ ? '\0' : *at_;
+  }
   // Consumes `wanted` if it is next.
-  bool take(char wanted);
-  void expect(char wanted, const char* meaning);
+  bool take(char wanted) {
+    if (peek() != wanted || at_ == end_) return false;
+    ++at_;
+    return true;
+  }
+  void expect(char wanted, const char* meaning) {
+    if (!take(wanted)) fail_to_find(meaning);
+  }
   // Fails unless only white space is left.
   void finish();
 
@@ -55,7 +64,9 @@ class Cursor {
   void skim(std::size_t* num_elements = nullptr);
 
  private:
+  static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
   [[noreturn]] void fail(const std::string& what) const;
+  [[noreturn]] void fail_to_find(const char* meaning) const;
   void enter();
   void leave() { --depth_; }
   void skim_text();

@@ -130,14 +130,14 @@ struct Columns {
 };
 
 void need_vector(const Vector& got, const char* key, std::size_t length, bool nan_allowed) {
-  const std::string name(key);
-  if (!got.given) throw Refused("has no '" + name + "'; add it");
-  const std::string must = "'" + name + "' must be " + std::to_string(length) + " numbers";
+  if (got.given && got.is_list && got.length == length && (nan_allowed || (got.all_numbers && !got.has_nan))) return;
+  const std::string name = std::string("'") + key + "'";
+  if (!got.given) throw Refused("has no " + name + "; add it");
+  const std::string must = name + " must be " + std::to_string(length) + " numbers";
   if (!got.is_list) throw Refused(must + ", got no list");
   if (got.length != length) throw Refused(must + ", got " + std::to_string(got.length));
-  if (nan_allowed) return;
   if (!got.all_numbers) throw Refused(must + ", got something else among them");
-  if (got.has_nan) throw Refused("'" + name + "' must not hold NaN; drop the box");
+  throw Refused(name + " must not hold NaN; drop the box");
 }
 
 std::string shown(const Scalar& got) { return got.kind == Scalar::TEXT ? "'" + got.text + "'" : got.text; }
@@ -197,7 +197,8 @@ std::string track_key(const Scalar& got) {
   return buffer;
 }
 
-void check_box(const Box& box, const Task& task, std::size_t row, const Columns& out, std::optional<Deferred>& ask) {
+void check_box(const Box& box, const Task& task, const Place& place, std::size_t row, const Columns& out,
+               std::optional<Deferred>& ask) {
   const char* score_key = task.tracking ? "tracking_score" : "detection_score";
   if (box.sample_token.kind != Scalar::TEXT) {
     throw Refused(box.sample_token.kind == Scalar::MISSING ? "has no 'sample_token'; add it"
@@ -241,8 +242,11 @@ void check_box(const Box& box, const Task& task, std::size_t row, const Columns&
   if (!task.tracking && (box.attribute.kind != Scalar::TEXT || !box.attribute.text.empty())) {
     attribute = need_name(box.attribute, "attribute_name", task.attributes, "'' or one of the 8 attributes");
   }
-  const auto named = task.samples.find(box.sample_token.text);
-  out.named_sample[row] = named == task.samples.end() ? -1 : static_cast<std::int32_t>(named->second);
+  out.sample[row] = out.named_sample[row] = place.row;
+  if (box.sample_token.text != place.token) {
+    const auto named = task.samples.find(box.sample_token.text);
+    out.named_sample[row] = named == task.samples.end() ? -1 : static_cast<std::int32_t>(named->second);
+  }
   std::copy_n(box.translation.values.begin(), 3, out.translation + 3 * row);
   std::copy_n(box.size.values.begin(), 3, out.size + 3 * row);
   std::copy_n(box.rotation.values.begin(), 4, out.rotation + 4 * row);
@@ -436,8 +440,7 @@ class Reader {
     box.clear();
     parse_box(cursor, task_, box);
     std::optional<Deferred> ask;
-    check_box(box, task_, row, out_, ask);
-    out_.sample[row] = place.row;
+    check_box(box, task_, place, row, out_, ask);
     if (task_.tracking) (*tracks_)[row] = track_key(box.track);
     if (ask) {
       ask->sample = sample;
