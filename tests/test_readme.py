@@ -37,9 +37,11 @@ def test_commands_exist_and_their_configs_load(page, line):
     words = shlex.split(line.split(" -m geopt.cli ")[-1]) if line.startswith("torchrun") else shlex.split(line)[1:]
     if words[0].startswith("-"):
         return
-    command = COMMANDS.commands[words[0]]
-    context = command.make_context(words[0], list(words[1:]), resilient_parsing=False)
-    if words[0] == "pretrain":
+    command = COMMANDS
+    while hasattr(command, "commands"):  # such as score, then nuscenes-detection
+        command, words = command.commands[words[0]], words[1:]
+    context = command.make_context(command.name, list(words), resilient_parsing=False)
+    if command.name == "pretrain":
         config = context.params["config"]
         if config.endswith(".yaml") and not (ROOT / config).is_file():
             return  # a file that the reader is told to write
@@ -70,12 +72,19 @@ def test_scripts_that_are_named_exist(page):
         assert (ROOT / script).is_file(), f"{page.name}: {script}"
 
 
-def test_help_texts_name_what_they_take():
-    for name, command in COMMANDS.commands.items():
-        assert command.help and "Example:" in command.help, name
-        for parameter in command.params:
-            if parameter.param_type_name == "option" and parameter.name != "help":
-                assert parameter.help, f"{name} {parameter.opts}"
+def commands_of(group) -> list:
+    """The commands of a group and of the groups in it."""
+    return [
+        c for found in group.commands.values() for c in (commands_of(found) if hasattr(found, "commands") else [found])
+    ]
+
+
+@pytest.mark.parametrize("command", commands_of(COMMANDS), ids=lambda command: command.name)
+def test_help_texts_name_what_they_take(command):
+    assert command.help and "Example:" in command.help
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and parameter.name != "help":
+            assert parameter.help, parameter.opts
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
