@@ -90,7 +90,7 @@ def test_the_boxes_that_count_are_near_have_points_and_stand_in_no_rack(root):
 
 
 def within(point: np.ndarray, racks: Racks, row: int) -> bool:
-    turn = Rotation.from_quat(racks.rotation[row], scalar_first=True)
+    turn = Rotation.from_quat(np.roll(racks.rotation[row], -1))
     own = turn.inv().apply(point - racks.translation[row])
     return bool((np.abs(own) <= racks.size[row][[1, 0, 2]] / 2 + 1e-9).all())
 
