@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -60,8 +62,20 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
     dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Ranks(rank, world_size, chosen)
+    except BaseException as error:
+        _release(error)
+        raise
     finally:
+        gc.collect()
         dist.destroy_process_group()
+
+
+def _release(error: BaseException | None) -> None:
+    """Let go of what the frames of an exception hold: a DDP model that outlives its process group may hang for ever
+    when it is freed."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _device(name: str, local_rank: int, world_size: int) -> torch.device:

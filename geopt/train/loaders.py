@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import pickle
@@ -20,6 +21,8 @@ from geopt.structures import PointBatch
 from geopt.train import seeding
 from geopt.train.distributed import Ranks
 from geopt.train.protocol import Dataset, Datasets
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class _Failure:
@@ -71,10 +74,11 @@ def _portable(error: Exception) -> Exception:
 
 
 def _prepare_worker(worker: int) -> None:
+    if sys.platform == "linux":
+        # A worker that starts just when its process is killed would wait for work for ever.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    if "numba" in sys.modules:
-        sys.modules["numba"].set_num_threads(1)
     # The main process decides when to stop: a terminal sends Ctrl-C, and torchrun SIGTERM, to the workers as well.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _ignore_once)
