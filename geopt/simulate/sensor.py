@@ -12,7 +12,7 @@ from geopt.optional import require
 from geopt.schema import Frozen
 from geopt.simulate.classes import EGO
 from geopt.simulate.meshes import STATIC, Mesh, rotated
-from geopt.simulate.road import Floats
+from geopt.simulate.straight.road import Floats
 
 
 class SensorConfig(Frozen):

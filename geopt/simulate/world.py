@@ -5,34 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from geopt.simulate.actors import Actor, build_actors, ego_vehicle
 from geopt.simulate.meshes import merged, rotated
-from geopt.simulate.road import Floats, plan_road, stream
+from geopt.simulate.pose import Pose, pose_of
 from geopt.simulate.sensor import Caster, Scan, SensorConfig, num_unoccluded_rays, ray_directions, scan
-from geopt.simulate.street import build_street
+from geopt.simulate.straight.actors import Actor, build_actors, ego_vehicle
+from geopt.simulate.straight.road import Floats, plan_road, stream
+from geopt.simulate.straight.street import build_street
 
 NEAR_M = 105.0
 """Actors farther than this from the ego along the street are left out."""
-
-
-class Pose(NamedTuple):
-    """A rigid motion, stored as the tables store it."""
-
-    quat_wxyz: tuple[float, float, float, float]
-    translation: tuple[float, float, float]
-    """Metres."""
-
-    @property
-    def rotation(self) -> Floats:
-        """(3, 3), from the stored quaternion."""
-        return Rotation.from_quat(np.roll(self.quat_wxyz, -1)).as_matrix()
-
-    def apply(self, xyz: NDArray) -> Floats:
-        """Move (N, 3) points."""
-        return rotated(xyz, self.rotation) + np.array(self.translation)
 
 
 class BoxTruth(NamedTuple):
@@ -44,13 +27,6 @@ class BoxTruth(NamedTuple):
     """Stored points in the closed box."""
     visible_share: float
     """Of the rays that would hit the actor if it stood alone, those that do."""
-
-
-def pose_of(rotation: Floats, translation: Floats) -> Pose:
-    """Round a (3, 3) rotation and (3,) shift to a pose."""
-    x, y, z, w = Rotation.from_matrix(rotation).as_quat(canonical=True).tolist()
-    tx, ty, tz = translation.tolist()
-    return Pose((w, x, y, z), (tx, ty, tz))
 
 
 class World:

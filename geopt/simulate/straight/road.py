@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import zlib
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from geopt.simulate.randomness import Floats, stream
+
 GROUND_HALF_WIDTH_M = 75.0
-
-
-def stream(seed: int, *names: object) -> np.random.Generator:
-    """Random numbers of their own for each thing with a name, so that one more tree moves no car."""
-    return np.random.default_rng([seed, *(zlib.crc32(str(name).encode()) for name in names)])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from geopt.simulate.classes import MANMADE, ROAD, SIDEWALK, TERRAIN, VEGETATION
 from geopt.simulate.meshes import Mesh, box, leaves, loft, merged, sheet, tube
-from geopt.simulate.road import GROUND_HALF_WIDTH_M, Floats, Road, stream
+from geopt.simulate.straight.road import GROUND_HALF_WIDTH_M, Floats, Road, stream
 
 EDGE_M = 0.005  # half the thickness of a step (kerb, window reveal) in a net of points
 GROUND_STEP_M = 1.0

@@ -10,8 +10,8 @@ import numpy as np
 
 from geopt.simulate.classes import BUS, CAR, CLASSES, CONE, EGO, PEDESTRIAN, TRUCK
 from geopt.simulate.meshes import Mesh
-from geopt.simulate.road import Floats, Road, stream
-from geopt.simulate.shapes import bus, car, cone, ego_roof, pedestrian, truck
+from geopt.simulate.straight.road import Floats, Road, stream
+from geopt.simulate.straight.shapes import bus, car, cone, ego_roof, pedestrian, truck
 
 Kinds = tuple[tuple[int, Callable[[np.random.Generator], Mesh], float], ...]
 """(class, shape, share) of the vehicles to draw from."""

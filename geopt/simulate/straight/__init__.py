@@ -1,0 +1,1 @@
+"""The straight street, until the city takes its place."""
