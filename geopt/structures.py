@@ -170,3 +170,22 @@ class PointBatch:
             return value.pin_memory() if isinstance(value, Tensor) else value
 
         return PointBatch(**{f.name: pinned(getattr(self, f.name)) for f in dataclasses.fields(self)})  # type: ignore[arg-type]
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledBatch(PointBatch):
+    """Point clouds with what people labelled in them, for fine-tuning and scoring."""
+
+    labels: Tensor
+    """(N,) int64 class of each point, 0 where it is unknown or not to be learned; (0,) if labels were not read."""
+    boxes: Tensor
+    """(K, 9) float64 x, y, z of the centre, length, width, height, yaw, vx, vy (NaN where unknown), in the frame of
+    ``xyz``; those of all clouds one after the other."""
+    box_classes: Tensor
+    """(K,) int64 row of the task's class list."""
+    box_num_points: Tensor
+    """(K,) int64 LiDAR points in each box, as the dataset counts them."""
+    box_offsets: Tensor
+    """(B + 1,) int64; boxes of cloud b are rows ``box_offsets[b]:box_offsets[b + 1]``."""
+    tokens: tuple[str, ...]
+    """B sample tokens."""
