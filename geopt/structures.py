@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -155,21 +156,18 @@ class PointBatch:
         """Number of clouds."""
         return self.offsets.numel() - 1
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> PointBatch:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
         """The same batch with its tensors on another device."""
+        return self._each_tensor(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
-        def moved(value: object) -> object:
-            return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
-
-        return PointBatch(**{f.name: moved(getattr(self, f.name)) for f in dataclasses.fields(self)})  # type: ignore[arg-type]
-
-    def pin_memory(self) -> PointBatch:
+    def pin_memory(self) -> Self:
         """The same batch in page-locked memory; data loaders call this before a copy to a GPU."""
+        return self._each_tensor(lambda tensor: tensor.pin_memory())
 
-        def pinned(value: object) -> object:
-            return value.pin_memory() if isinstance(value, Tensor) else value
-
-        return PointBatch(**{f.name: pinned(getattr(self, f.name)) for f in dataclasses.fields(self)})  # type: ignore[arg-type]
+    def _each_tensor(self, change: Callable[[Tensor], Tensor]) -> Self:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        changed: dict[str, Any] = {name: change(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return dataclasses.replace(self, **changed)
 
 
 @dataclasses.dataclass(frozen=True)

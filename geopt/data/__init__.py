@@ -1,8 +1,9 @@
 """From a dataset folder to batches of points."""
 
 from geopt.data.collate import collate
-from geopt.data.config import AugmentConfig, DataConfig
+from geopt.data.config import AugmentConfig, DataConfig, PasteConfig
 from geopt.data.dataset import FrameDataset, build_dataset
+from geopt.data.labelled import LabelledCollate, LabelledFrames, build_labelled
 from geopt.data.nuscenes import NuScenes
 from geopt.data.sample import Sample
 from geopt.data.sampler import ResumableSampler
@@ -11,9 +12,13 @@ __all__ = [
     "AugmentConfig",
     "DataConfig",
     "FrameDataset",
+    "LabelledCollate",
+    "LabelledFrames",
     "NuScenes",
+    "PasteConfig",
     "ResumableSampler",
     "Sample",
     "build_dataset",
+    "build_labelled",
     "collate",
 ]

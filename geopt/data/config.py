@@ -35,6 +35,29 @@ class AugmentConfig(Frozen):
         return scale
 
 
+class PasteConfig(Frozen):
+    """Objects of other training frames, pasted where they were seen; see :mod:`geopt.data.objects`."""
+
+    objects: dict[str, NonNegativeInt] = {
+        "car": 2,
+        "truck": 3,
+        "construction_vehicle": 7,
+        "bus": 4,
+        "trailer": 6,
+        "barrier": 2,
+        "motorcycle": 6,
+        "bicycle": 6,
+        "pedestrian": 2,
+        "traffic_cone": 2,
+    }
+    """Objects of a class that a frame shall hold, its own counted; an empty mapping pastes nothing. The default is that
+    of CBGS (arXiv:1908.09492)."""
+    min_points: PositiveInt = 5
+    """Objects with fewer LiDAR points are not pasted."""
+    fade_out: Probability = 0.2
+    """Last share of the run without pasted objects, so that the model ends on frames as they are."""
+
+
 class DataConfig(Frozen):
     """Which frames are read, from where, and what a frame consists of."""
 

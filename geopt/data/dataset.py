@@ -54,10 +54,18 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
         epoch, index = item if isinstance(item, tuple) else (0, item)
         if not 0 <= index < len(self):
             raise IndexError(f"FrameDataset: index must be from 0 to {len(self) - 1}, got {index}")
+        sample = self.prepare(self.read(index, epoch), epoch, index)
+        if self.augment:
+            motion = augmentation.draw(generator(Stream.AUGMENT, self.seed, epoch, index), self.config.augment)
+            sample = augmentation.move(sample, motion)
+        return augmentation.crop(sample, self.grid)
+
+    def read(self, index: int, epoch: int = 0) -> Sample:
+        """A frame as it was recorded, neither moved nor cropped."""
         row = int(self.frames.rows[index])
         cloud = self.source.cloud(row, self._past(row, epoch, index), self.config.frame)
         is_key_frame = bool(self.source.sweeps.is_key_frame[row])
-        sample = Sample(
+        return Sample(
             frame=self.source.name(row),
             token=self.source.token(row),
             timestamp_us=int(self.source.sweeps.timestamp_us[row]),
@@ -69,10 +77,10 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
             boxes=self.source.boxes(row, self.config.frame) if self.config.boxes and is_key_frame else None,
             labels=self._labels(row, cloud) if self.config.labels and is_key_frame else None,
         )
-        if self.augment:
-            motion = augmentation.draw(generator(Stream.AUGMENT, self.seed, epoch, index), self.config.augment)
-            sample = augmentation.move(sample, motion)
-        return augmentation.crop(sample, self.grid)
+
+    def prepare(self, sample: Sample, epoch: int, index: int) -> Sample:
+        """Change a frame before it is moved at random and cropped; nothing here."""
+        return sample
 
     def _past(self, row: int, epoch: int, index: int) -> list[int]:
         wanted, oldest = self.config.num_sweeps - 1, int(self.frames.oldest_key_frame[index])

@@ -14,6 +14,8 @@ class Stream(enum.IntEnum):
     SWEEPS = 2
     AUGMENT = 3
     MASK = 4
+    PASTE = 5
+    BALANCE = 6
 
 
 def generator(stream: Stream, seed: int, epoch: int, index: int = 0) -> np.random.Generator:
