@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -68,17 +69,22 @@ def build_model(config: PretrainConfig) -> GeoMAE:
         ConfigError: parts of the config do not fit each other.
     """
     seeding.everything(config.seed, seeding.MODEL)
-    description = {
-        "frame": config.data.frame,
-        "intensity_scale": config.data.intensity_scale,
-        "num_sweeps": config.data.num_sweeps,
-        "dataset": config.data.kind,
-    }
     try:
         pyramid = Pyramid(config.grid.voxel_grid(), config.levels)
+        description = describe_input(config.data)
         return GeoMAE(pyramid, config.data.features, config.model, config.mask, config.targets, description)
     except ValueError as error:
         raise ConfigError([str(error)]) from error
+
+
+def describe_input(data: DataConfig) -> dict[str, Any]:
+    """What an encoder file says of the points that its weights were made for, besides grid and features."""
+    return {
+        "frame": data.frame,
+        "intensity_scale": data.intensity_scale,
+        "num_sweeps": data.num_sweeps,
+        "dataset": data.kind,
+    }
 
 
 def pretrain(config: PretrainConfig) -> Path:

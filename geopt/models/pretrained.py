@@ -30,19 +30,20 @@ class PretrainedEncoder(nn.Module):
         grid: The token grid.
     """
 
-    def __init__(self, state: dict[str, Tensor], description: dict[str, Any]):
+    def __init__(self, state: dict[str, Tensor] | None, description: dict[str, Any]):
         super().__init__()
         self.description = description
         self.grid = VoxelGrid(**{key: tuple(value) for key, value in description["grid"].items()})
         self.pyramid = Pyramid(self.grid, tuple(tuple(ratio) for ratio in description["levels"]))
         self.features = tuple(description["features"])
         self.backbone = TokenEncoder(self.pyramid, len(self.features), ModelConfig(**description["model"]))
-        self.backbone.load_state_dict(state)
+        if state is not None:
+            self.backbone.load_state_dict(state)
         self.eval()
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor], description: dict[str, Any]) -> PretrainedEncoder:
-        """From the two parts of an encoder file."""
+    def from_state(cls, state: dict[str, Tensor] | None, description: dict[str, Any]) -> PretrainedEncoder:
+        """From the two parts of an encoder file; without a state the weights are random."""
         return cls(state, description)
 
     def forward(self, points: PointBatch) -> PointFeatures:

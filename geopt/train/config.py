@@ -54,6 +54,8 @@ class TrainConfig(Frozen):
     """Share of the steps in which the learning rate climbs."""
     weight_decay: NonNegativeFloat = 0.05
     """Of matrices; biases, norms, mask tokens and layer scales get none."""
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """Factor on the learning rate for every layer below the head, for fine-tuning; 1 gives all layers the same."""
     betas: tuple[float, float] = (0.9, 0.999)
     clip_norm: NonNegativeFloat = 10.0
     """Longest gradient, L2 over all parameters; 0 leaves it as it is."""
