@@ -1,0 +1,119 @@
+"""All kinds of figures: their class, their mean size, and who builds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from geopt.simulate import classes
+from geopt.simulate.meshes import people
+from geopt.simulate.meshes.figure import Draft, Family, Figure, figure_of
+from geopt.simulate.meshes.parts import around, block
+from geopt.simulate.meshes.solids import Mesh, box, merged
+
+Builder = Callable[[np.random.Generator, int], Draft]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all figures of a kind share."""
+
+    label: int
+    """Row of ``geopt.simulate.classes.CLASSES``."""
+    family: Family
+    mean_size_m: tuple[float, float, float]
+    """Length, width and height of the box over all phases, averaged over many draws."""
+    build: Builder
+
+
+def _simple(mean: tuple[float, float, float], pedals: bool = False) -> Builder:
+    def build(rng: np.random.Generator, label: int) -> Draft:
+        scale = around(rng, 1.0, 0.05)
+        l, w, h = (scale * m for m in mean)
+        mesh = merged([block((-l / 2, -w / 2, 0.1 * h), (l / 2, w / 2, 0.6 * h), label, 0.3),
+                       block((-0.4 * l, -w / 2, 0), (0.4 * l, w / 2, h), label, 0.3, (0.2 * l, 0.1 * w))])  # fmt: skip
+        return Draft(mesh, hitch_m=-l / 2 - 1.0 if l == 6.4 else None)
+
+    return build
+
+
+def _walker(rng: np.random.Generator, label: int, child: bool = False) -> Draft:
+    return people.walker(people.draw_person(rng, label, child), rng)
+
+
+def _child(rng: np.random.Generator, label: int) -> Draft:
+    return _walker(rng, label, True)
+
+
+def _stander(rng: np.random.Generator, label: int) -> Draft:
+    return people.stander(people.draw_person(rng, label), rng)
+
+
+def _sitter(rng: np.random.Generator, label: int) -> Draft:
+    return Draft(people.sitting(people.draw_person(rng, label), rng))
+
+
+def _kind(name: str, family: Family, mean: tuple[float, float, float], build: Builder | None = None) -> Kind:
+    return Kind(classes.CLASSES.index(name), family, mean, build or _simple(mean))
+
+
+KINDS: dict[str, Kind] = {
+    "car": _kind("vehicle.car", "vehicle", (4.5, 1.95, 1.50)),
+    "suv": _kind("vehicle.car", "vehicle", (4.75, 2.05, 1.75)),
+    "van": _kind("vehicle.car", "vehicle", (5.1, 2.1, 2.05)),
+    "pickup": _kind("vehicle.car", "vehicle", (5.4, 2.1, 1.85)),
+    "taxi": _kind("vehicle.car", "vehicle", (4.7, 1.95, 1.65)),
+    "police_car": _kind("vehicle.emergency.police", "vehicle", (4.8, 2.0, 1.65)),
+    "ambulance": _kind("vehicle.emergency.ambulance", "vehicle", (6.2, 2.3, 2.8)),
+    "truck": _kind("vehicle.truck", "vehicle", (6.9, 2.5, 2.8)),
+    "box_truck": _kind("vehicle.truck", "vehicle", (7.2, 2.5, 3.2)),
+    "tractor": _kind("vehicle.truck", "vehicle", (6.4, 2.6, 3.4)),
+    "bus": _kind("vehicle.bus.rigid", "vehicle", (11.0, 2.9, 3.4)),
+    "bendy_bus": _kind("vehicle.bus.bendy", "vehicle", (17.5, 2.9, 3.4)),
+    "trailer": _kind("vehicle.trailer", "vehicle", (12.3, 2.6, 3.8)),
+    "excavator": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2)),
+    "wheel_loader": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2)),
+    "motorcycle": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.3)),
+    "motorcyclist": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.6)),
+    "bicycle": _kind("vehicle.bicycle", "cycle", (1.7, 0.6, 1.1)),
+    "cyclist": _kind("vehicle.bicycle", "cycle", (1.75, 0.6, 1.7)),
+    "adult": _kind("human.pedestrian.adult", "pedestrian", (0.75, 0.6, 1.72), _walker),
+    "adult_standing": _kind("human.pedestrian.adult", "pedestrian", (0.5, 0.6, 1.72), _stander),
+    "adult_sitting": _kind("human.pedestrian.adult", "pedestrian", (0.8, 0.6, 1.3), _sitter),
+    "child": _kind("human.pedestrian.child", "pedestrian", (0.55, 0.45, 1.2), _child),
+    "worker": _kind("human.pedestrian.construction_worker", "pedestrian", (0.75, 0.65, 1.75), _walker),
+    "worker_standing": _kind("human.pedestrian.construction_worker", "pedestrian", (0.5, 0.65, 1.75), _stander),
+    "police_officer": _kind("human.pedestrian.police_officer", "pedestrian", (0.75, 0.65, 1.75), _walker),
+    "stroller": _kind("human.pedestrian.stroller", "pedestrian", (1.0, 0.6, 1.1)),
+    "wheelchair": _kind("human.pedestrian.wheelchair", "pedestrian", (1.1, 0.65, 1.3)),
+    "scooter_rider": _kind("human.pedestrian.personal_mobility", "pedestrian", (1.15, 0.6, 1.85)),
+    "animal": _kind("animal", "", (0.8, 0.3, 0.6)),
+    "cone": _kind("movable_object.trafficcone", "", (0.41, 0.41, 1.0)),
+    "barrier": _kind("movable_object.barrier", "", (0.5, 2.5, 0.98)),
+    "debris": _kind("movable_object.debris", "", (1.0, 1.0, 0.4)),
+    "bin": _kind("movable_object.pushable_pullable", "", (0.65, 0.65, 1.1)),
+    "bicycle_rack": _kind("static_object.bicycle_rack", "", (1.9, 3.0, 1.2)),
+}
+"""Every kind that ``draw_figure`` knows."""
+
+
+def draw_figure(kind: str, rng: np.random.Generator) -> Figure:
+    """A figure of a kind, its size, shape, colours and posture drawn from ``rng``: the same state gives the same bytes.
+
+    Raises:
+        ValueError: ``kind`` is not a key of ``KINDS``.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"draw_figure: kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    row = KINDS[kind]
+    return figure_of(kind, row.label, row.family, row.build(rng, row.label))
+
+
+def ego_body() -> Mesh:
+    """What hides the ground from the sensor, in the ego frame: the lowest beams pass only to the sides.
+
+    The outline was chosen so that each ring loses about as many returns as in real key frames.
+    """
+    return box((-0.06, -0.64, 0.3), (2.09, 0.64, 1.44), classes.EGO, 0.3)
