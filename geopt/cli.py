@@ -120,6 +120,48 @@ def pretrain(
 
 
 @app.command()
+def splits(
+    name: Annotated[str, typer.Argument(help="A list to expand, such as scenes-10-seed0; none prints all names.")] = "",
+    check: Annotated[bool, typer.Option("--check", help="Draw every list again and compare.")] = False,
+    data: Annotated[Path | None, typer.Option(help="nuScenes folder, to expand NAME on its key frames.")] = None,
+    version: Annotated[str, typer.Option(help="Version folder in it.")] = "v1.0-trainval",
+    select: Annotated[str, typer.Option(help="What NAME is a fraction of, as data.train.")] = "train",
+) -> None:
+    """Print the label fractions, or one of them; data.label_fraction takes their names.
+
+    Without --data a list is that of the official training scenes; fractions by frame then count key frames 0 to 39 of each.
+
+    Example: [bold]geopt splits scenes-10-seed0[/bold], [bold]geopt splits --check[/bold], [bold]geopt splits every-100 --data /data/nuscenes[/bold]
+    """
+    from geopt.data import NuScenes, fraction_files, fractions
+
+    if check:
+        typer.echo(f"{fraction_files.check()} lists are as their rules draw them, the smaller within the larger")
+    elif not name:
+        _print_fractions()
+    elif data is None:
+        typer.echo("\n".join(fraction_files.expanded(fractions.find(name))))
+    else:
+        source = NuScenes(data, version)
+        typer.echo("\n".join(source.name(int(row)) for row in source.select(select, fraction=name).rows))
+
+
+def _print_fractions() -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from geopt.data import fraction_files
+
+    title = "label fractions of the 700 official training scenes, key frames 0 to 39 of each"
+    table = Table(
+        "list", "counts", *(f"N = {seed}" for seed in fraction_files.SEEDS), title=title, title_justify="left"
+    )
+    for row in fraction_files.table():
+        table.add_row(*row)
+    Console().print(table, highlight=False)
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Argument(help="Folder to write; a demo that was cut off goes on there.")] = Path(
         "runs/demo"

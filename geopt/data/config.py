@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
+from geopt.data import fractions
 from geopt.schema import Frozen
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -70,6 +71,9 @@ class DataConfig(Frozen):
     """A split, scenes joined by ``,`` or ``+``, or slices in key frames such as ``scene-0523[:30]``."""
     val: str = "val"
     """As ``train``."""
+    label_fraction: str = fractions.ALL
+    """Part of the ``train`` frames that training uses: ``all``, or a list that ``geopt splits`` names, such as
+    ``scenes-10-seed0``."""
     frames: Literal["keyframes", "all_sweeps"] = "keyframes"
     """``all_sweeps`` makes a frame of every sweep, about ten times as many."""
     num_sweeps: PositiveInt = 10
@@ -89,6 +93,11 @@ class DataConfig(Frozen):
     augment: AugmentConfig = AugmentConfig()
     workers: NonNegativeInt = 2
     """Processes that read; the result does not depend on it."""
+
+    @field_validator("label_fraction")
+    @classmethod
+    def _has_this_name(cls, label_fraction: str) -> str:
+        return fractions.find(label_fraction).name
 
     @field_validator("features")
     @classmethod

@@ -129,7 +129,7 @@ def build_dataset(
     if split == "val" and augment:
         raise ValueError("build_dataset: augment must be False or None for validation frames, got True")
     source = NuScenes(config.root, config.version)
-    frames = source.select(config.train if split == "train" else config.val, config.frames)
+    frames = _training_frames(source, config) if split == "train" else source.select(config.val, config.frames)
     if not len(frames.rows):
         raise ValueError(f"build_dataset: {split} frames must be at least one, got none in {source.folder}")
     if split == "val":
@@ -139,7 +139,11 @@ def build_dataset(
     return FrameDataset(source, frames, config, grid, seed, augment=split == "train" and augment is not False)
 
 
+def _training_frames(source: NuScenes, config: DataConfig) -> Frames:
+    return source.select(config.train, config.frames, config.label_fraction)
+
+
 def _warn_of_overlap(source: NuScenes, config: DataConfig, frames: Frames) -> None:
-    shared = np.intersect1d(source.select(config.train, config.frames).rows, frames.rows)
+    shared = np.intersect1d(_training_frames(source, config).rows, frames.rows)
     if len(shared):
         log.warning("%d of the %d validation frames are training frames too", len(shared), len(frames.rows))

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from geopt import cache, official, tables
-from geopt.data import splits
+from geopt.data import fractions, splits
+from geopt.data.splits import KeyFrameRange
 from geopt.data.sweeps import POINT_BYTES, Cloud, Sweep, aggregate, compose, inverse, rigid, rotation_matrix
 from geopt.structures import Boxes
 
@@ -102,7 +103,7 @@ class NuScenes:
                     ) from error
         return known
 
-    def select(self, selection: str, frames: FrameKind = "keyframes") -> Frames:
+    def select(self, selection: str, frames: FrameKind = "keyframes", fraction: str = fractions.ALL) -> Frames:
         """Choose frames by split, scene or slice of a scene.
 
         A slice ``scene-0523[a:b]`` counts key frames. With ``all_sweeps`` it also holds the sweeps that follow its key
@@ -111,15 +112,22 @@ class NuScenes:
         Args:
             selection: Such as ``train``, ``scene-0001+scene-0002``, ``scene-0523[:30]``.
             frames: Key frames alone, or every sweep.
+            fraction: A name of :func:`geopt.data.fractions.fractions`, of the scenes that ``selection`` names. A sweep is
+                kept with the key frame that it follows. Past sweeps are unlabelled and stay allowed.
 
         Raises:
-            ValueError: see :func:`geopt.data.splits.resolve`; or ``frames`` is neither.
+            ValueError: see :func:`geopt.data.splits.resolve`; ``frames`` is neither; there is no such fraction, or it
+                keeps nothing.
         """
         if frames not in ("keyframes", "all_sweeps"):
             raise ValueError(f"NuScenes.select: frames must be 'keyframes' or 'all_sweeps', got {frames!r}")
         table = self.sweeps
         num_key_frames = dict(zip(self.scenes, np.diff(self._first_key).tolist()))
-        ranges = splits.resolve(selection, self.splits(), num_key_frames, str(self.folder))
+        known = self.splits()
+        ranges = splits.resolve(selection, known, num_key_frames, str(self.folder))
+        kept = np.ones(len(self.key_rows), dtype=bool)
+        if fraction != fractions.ALL:
+            kept = self._kept(fraction, ranges, splits.scenes_of(selection, known))
         first = np.searchsorted(table.scene, np.arange(len(self.scenes) + 1))  # rows are ordered by scene
         rows, oldest = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for part in ranges:
@@ -130,9 +138,21 @@ class NuScenes:
             wanted = (number >= limit) & (number < part.stop)
             if frames == "keyframes":
                 wanted &= table.is_key_frame[candidates]
+            wanted &= kept[self._first_key[scene] + np.maximum(number, 0)]
             rows.append(candidates[wanted])
             oldest.append(np.full(int(wanted.sum()), limit))
         return Frames(np.concatenate(rows), np.concatenate(oldest))
+
+    def _kept(self, fraction: str, ranges: Sequence[KeyFrameRange], scenes: Sequence[str]) -> NDArray[np.bool_]:
+        """(K,) which key frames of ``ranges`` a fraction of ``scenes`` keeps."""
+        firsts = [(self._first_key[self.scenes.index(part.scene)], part) for part in ranges]
+        chosen = np.concatenate([np.arange(first + part.start, first + part.stop) for first, part in firsts])
+        rows = self.key_rows[chosen]
+        names = [self.scenes[scene] for scene in self.sweeps.scene[rows]]
+        there = fractions.KeyFrames(names, self.sweeps.key_frame[rows], self.sweeps.timestamp_us[rows])
+        kept = np.zeros(len(self.key_rows), dtype=bool)
+        kept[chosen] = fractions.choose(fraction, there, scenes)
+        return kept
 
     def name(self, row: int) -> str:
         """Name of a sweep, such as ``scene-0523/12`` or ``scene-0523/12+3``."""
@@ -187,6 +207,14 @@ class NuScenes:
     def global_from_ego(self, row: int) -> NDArray[np.float64]:
         """(3, 4) where the vehicle was in the map at the time of the sweep, metres."""
         return rigid(self.sweeps.ego_quat_wxyz[row], self.sweeps.ego_translation[row])
+
+    def global_from_model(self, row: int, frame: ModelFrame = "ego") -> NDArray[np.float64]:
+        """(3, 4) where the model frame was in the map at the time of the sweep, metres.
+
+        Raises:
+            ValueError: ``frame`` is neither ``ego`` nor ``lidar``.
+        """
+        return compose(self.global_from_ego(row), inverse(self._model_from_ego(row, frame)))
 
     def cloud(self, row: int, past: Sequence[int] = (), frame: ModelFrame = "ego") -> Cloud:
         """Bring a sweep and past sweeps into the frame of the former.

@@ -70,6 +70,17 @@ def resolve(
     return ranges
 
 
+def scenes_of(selection: str, splits: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Scenes that a selection names, sorted, each once, whether they are there or not.
+
+    Args:
+        selection: As for :func:`resolve`, which must have accepted it.
+        splits: Scene names of each known split.
+    """
+    names = {match["name"].strip() for part in re.split("[,+]", selection) if (match := PART.fullmatch(part.strip()))}
+    return tuple(sorted({scene for name in names for scene in splits.get(name, (name,))}))
+
+
 @functools.cache  # a message once, however often a dataset is opened
 def _scenes_there(split: str, scenes: tuple[str, ...], there: tuple[str, ...], where: str) -> tuple[str, ...]:
     found = tuple(sorted(set(scenes) & set(there)))
