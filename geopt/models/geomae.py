@@ -258,16 +258,7 @@ class GeoMAE(nn.Module):
     def encoder_state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Weights named ``voxel_encoder.*`` and ``encoder.*``, and what their input must look like."""
         state = {name: value for name, value in self.backbone.state_dict().items()}
-        grid = self.pyramid.grid
-        return state, {
-            "format": 1,
-            "grid": {"lower": grid.lower, "upper": grid.upper, "size": grid.size},
-            "levels": self.pyramid.ratios,
-            "features": self.features,
-            "model": self.config.model_dump(mode="json", include={"voxel_encoder", "encoder"}),
-            "geopt": geopt.__version__,
-            **self.description,
-        }
+        return state, describe_encoder(self.pyramid, self.features, self.config, self.description)
 
     @torch.no_grad()
     def picture(self, batch: PointBatch) -> dict[str, Any]:
@@ -275,6 +266,22 @@ class GeoMAE(nn.Module):
         from geopt.models.picture import picture
 
         return picture(self, batch)
+
+
+def describe_encoder(
+    pyramid: Pyramid, features: tuple[str, ...], model: ModelConfig, description: dict[str, Any]
+) -> dict[str, Any]:
+    """What an encoder file says of the encoder and its input."""
+    grid = pyramid.grid
+    return {
+        "format": 1,
+        "grid": {"lower": grid.lower, "upper": grid.upper, "size": grid.size},
+        "levels": pyramid.ratios,
+        "features": features,
+        "model": model.model_dump(mode="json", include={"voxel_encoder", "encoder"}),
+        "geopt": geopt.__version__,
+        **description,
+    }
 
 
 def mean_losses(losses: list[Loss]) -> list[Tensor]:

@@ -1,0 +1,1 @@
+"""What stands on a pre-trained encoder: detection, segmentation, tracking."""
