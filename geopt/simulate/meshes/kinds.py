@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geopt.simulate import classes
-from geopt.simulate.meshes import people
+from geopt.simulate.meshes import cars, heavy, people
 from geopt.simulate.meshes.figure import Draft, Family, Figure, figure_of
 from geopt.simulate.meshes.parts import around, block
 from geopt.simulate.meshes.solids import Mesh, box, merged
@@ -55,24 +55,32 @@ def _sitter(rng: np.random.Generator, label: int) -> Draft:
     return Draft(people.sitting(people.draw_person(rng, label), rng))
 
 
+def _suv(rng: np.random.Generator, label: int) -> Draft:
+    return cars.car(rng, label, cars.SUV)
+
+
+def _pickup(rng: np.random.Generator, label: int) -> Draft:
+    return cars.car(rng, label, cars.PICKUP)
+
+
 def _kind(name: str, family: Family, mean: tuple[float, float, float], build: Builder | None = None) -> Kind:
     return Kind(classes.CLASSES.index(name), family, mean, build or _simple(mean))
 
 
 KINDS: dict[str, Kind] = {
-    "car": _kind("vehicle.car", "vehicle", (4.5, 1.95, 1.50)),
-    "suv": _kind("vehicle.car", "vehicle", (4.75, 2.05, 1.75)),
-    "van": _kind("vehicle.car", "vehicle", (5.1, 2.1, 2.05)),
-    "pickup": _kind("vehicle.car", "vehicle", (5.4, 2.1, 1.85)),
-    "taxi": _kind("vehicle.car", "vehicle", (4.7, 1.95, 1.65)),
-    "police_car": _kind("vehicle.emergency.police", "vehicle", (4.8, 2.0, 1.65)),
-    "ambulance": _kind("vehicle.emergency.ambulance", "vehicle", (6.2, 2.3, 2.8)),
-    "truck": _kind("vehicle.truck", "vehicle", (6.9, 2.5, 2.8)),
-    "box_truck": _kind("vehicle.truck", "vehicle", (7.2, 2.5, 3.2)),
-    "tractor": _kind("vehicle.truck", "vehicle", (6.4, 2.6, 3.4)),
-    "bus": _kind("vehicle.bus.rigid", "vehicle", (11.0, 2.9, 3.4)),
-    "bendy_bus": _kind("vehicle.bus.bendy", "vehicle", (17.5, 2.9, 3.4)),
-    "trailer": _kind("vehicle.trailer", "vehicle", (12.3, 2.6, 3.8)),
+    "car": _kind("vehicle.car", "vehicle", (4.5, 1.95, 1.50), cars.passenger_car),
+    "suv": _kind("vehicle.car", "vehicle", (4.75, 2.05, 1.75), _suv),
+    "van": _kind("vehicle.car", "vehicle", (5.1, 2.1, 2.05), cars.van),
+    "pickup": _kind("vehicle.car", "vehicle", (5.4, 2.1, 1.85), _pickup),
+    "taxi": _kind("vehicle.car", "vehicle", (4.7, 1.95, 1.65), cars.taxi),
+    "police_car": _kind("vehicle.emergency.police", "vehicle", (4.8, 2.0, 1.65), cars.police_car),
+    "ambulance": _kind("vehicle.emergency.ambulance", "vehicle", (6.2, 2.3, 2.8), cars.ambulance),
+    "truck": _kind("vehicle.truck", "vehicle", (6.9, 2.5, 2.8), heavy.truck),
+    "box_truck": _kind("vehicle.truck", "vehicle", (7.2, 2.5, 3.2), heavy.box_truck),
+    "tractor": _kind("vehicle.truck", "vehicle", (6.4, 2.6, 3.4), heavy.tractor),
+    "bus": _kind("vehicle.bus.rigid", "vehicle", (11.0, 2.9, 3.4), heavy.bus),
+    "bendy_bus": _kind("vehicle.bus.bendy", "vehicle", (17.5, 2.9, 3.4), heavy.bendy_bus),
+    "trailer": _kind("vehicle.trailer", "vehicle", (12.3, 2.6, 3.8), heavy.trailer),
     "excavator": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2)),
     "wheel_loader": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2)),
     "motorcycle": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.3)),
