@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from geopt.simulate import classes
-from geopt.simulate.meshes import cars, heavy, people
+from geopt.simulate.meshes import cars, construction, cycles, heavy, objects, people
 from geopt.simulate.meshes.figure import Draft, Family, Figure, figure_of
-from geopt.simulate.meshes.parts import around, block
-from geopt.simulate.meshes.solids import Mesh, box, merged
+from geopt.simulate.meshes.solids import Mesh, box
 
 Builder = Callable[[np.random.Generator, int], Draft]
 
@@ -26,17 +25,6 @@ class Kind:
     mean_size_m: tuple[float, float, float]
     """Length, width and height of the box over all phases, averaged over many draws."""
     build: Builder
-
-
-def _simple(mean: tuple[float, float, float], pedals: bool = False) -> Builder:
-    def build(rng: np.random.Generator, label: int) -> Draft:
-        scale = around(rng, 1.0, 0.05)
-        l, w, h = (scale * m for m in mean)
-        mesh = merged([block((-l / 2, -w / 2, 0.1 * h), (l / 2, w / 2, 0.6 * h), label, 0.3),
-                       block((-0.4 * l, -w / 2, 0), (0.4 * l, w / 2, h), label, 0.3, (0.2 * l, 0.1 * w))])  # fmt: skip
-        return Draft(mesh, hitch_m=-l / 2 - 1.0 if l == 6.4 else None)
-
-    return build
 
 
 def _walker(rng: np.random.Generator, label: int, child: bool = False) -> Draft:
@@ -63,8 +51,8 @@ def _pickup(rng: np.random.Generator, label: int) -> Draft:
     return cars.car(rng, label, cars.PICKUP)
 
 
-def _kind(name: str, family: Family, mean: tuple[float, float, float], build: Builder | None = None) -> Kind:
-    return Kind(classes.CLASSES.index(name), family, mean, build or _simple(mean))
+def _kind(name: str, family: Family, mean: tuple[float, float, float], build: Builder) -> Kind:
+    return Kind(classes.CLASSES.index(name), family, mean, build)
 
 
 KINDS: dict[str, Kind] = {
@@ -81,12 +69,12 @@ KINDS: dict[str, Kind] = {
     "bus": _kind("vehicle.bus.rigid", "vehicle", (11.0, 2.9, 3.4), heavy.bus),
     "bendy_bus": _kind("vehicle.bus.bendy", "vehicle", (17.5, 2.9, 3.4), heavy.bendy_bus),
     "trailer": _kind("vehicle.trailer", "vehicle", (12.3, 2.6, 3.8), heavy.trailer),
-    "excavator": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2)),
-    "wheel_loader": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2)),
-    "motorcycle": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.3)),
-    "motorcyclist": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.6)),
-    "bicycle": _kind("vehicle.bicycle", "cycle", (1.7, 0.6, 1.1)),
-    "cyclist": _kind("vehicle.bicycle", "cycle", (1.75, 0.6, 1.7)),
+    "excavator": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2), construction.excavator),
+    "wheel_loader": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2), construction.wheel_loader),
+    "motorcycle": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.3), cycles.motorcycle),
+    "motorcyclist": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.6), cycles.motorcyclist),
+    "bicycle": _kind("vehicle.bicycle", "cycle", (1.7, 0.6, 1.1), cycles.bicycle),
+    "cyclist": _kind("vehicle.bicycle", "cycle", (1.75, 0.6, 1.7), cycles.cyclist),
     "adult": _kind("human.pedestrian.adult", "pedestrian", (0.75, 0.6, 1.72), _walker),
     "adult_standing": _kind("human.pedestrian.adult", "pedestrian", (0.5, 0.6, 1.72), _stander),
     "adult_sitting": _kind("human.pedestrian.adult", "pedestrian", (0.8, 0.6, 1.3), _sitter),
@@ -94,15 +82,15 @@ KINDS: dict[str, Kind] = {
     "worker": _kind("human.pedestrian.construction_worker", "pedestrian", (0.75, 0.65, 1.75), _walker),
     "worker_standing": _kind("human.pedestrian.construction_worker", "pedestrian", (0.5, 0.65, 1.75), _stander),
     "police_officer": _kind("human.pedestrian.police_officer", "pedestrian", (0.75, 0.65, 1.75), _walker),
-    "stroller": _kind("human.pedestrian.stroller", "pedestrian", (1.0, 0.6, 1.1)),
-    "wheelchair": _kind("human.pedestrian.wheelchair", "pedestrian", (1.1, 0.65, 1.3)),
-    "scooter_rider": _kind("human.pedestrian.personal_mobility", "pedestrian", (1.15, 0.6, 1.85)),
-    "animal": _kind("animal", "", (0.8, 0.3, 0.6)),
-    "cone": _kind("movable_object.trafficcone", "", (0.41, 0.41, 1.0)),
-    "barrier": _kind("movable_object.barrier", "", (0.5, 2.5, 0.98)),
-    "debris": _kind("movable_object.debris", "", (1.0, 1.0, 0.4)),
-    "bin": _kind("movable_object.pushable_pullable", "", (0.65, 0.65, 1.1)),
-    "bicycle_rack": _kind("static_object.bicycle_rack", "", (1.9, 3.0, 1.2)),
+    "stroller": _kind("human.pedestrian.stroller", "pedestrian", (1.0, 0.6, 1.1), objects.stroller),
+    "wheelchair": _kind("human.pedestrian.wheelchair", "pedestrian", (1.1, 0.65, 1.3), objects.wheelchair),
+    "scooter_rider": _kind("human.pedestrian.personal_mobility", "pedestrian", (1.15, 0.6, 1.85), cycles.scooter_rider),
+    "animal": _kind("animal", "", (0.8, 0.3, 0.6), objects.animal),
+    "cone": _kind("movable_object.trafficcone", "", (0.41, 0.41, 1.0), objects.cone),
+    "barrier": _kind("movable_object.barrier", "", (0.5, 2.5, 0.98), objects.barrier),
+    "debris": _kind("movable_object.debris", "", (1.0, 1.0, 0.4), objects.debris),
+    "bin": _kind("movable_object.pushable_pullable", "", (0.65, 0.65, 1.1), objects.pushable),
+    "bicycle_rack": _kind("static_object.bicycle_rack", "", (1.9, 3.0, 1.2), objects.bicycle_rack),
 }
 """Every kind that ``draw_figure`` knows."""
 
