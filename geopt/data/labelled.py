@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 
@@ -131,6 +132,7 @@ def build_labelled(
         bank = ObjectBank(frames, class_map, paste_config.objects, paste_config.min_points)
     if balance:
         order = balanced(presence(frames, class_map), generator(Stream.BALANCE, seed, 0))
+        frames = copy.copy(frames)  # the bank keeps the frames as they are, once each
         frames.frames = Frames(frames.frames.rows[order], frames.frames.oldest_key_frame[order])
     return LabelledFrames(frames, bank, paste_config, num_epochs=max(1.0, num_frames_seen / len(frames)))
 
