@@ -73,26 +73,54 @@ def info() -> None:
 
 @app.command()
 def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    scenes: Annotated[int, typer.Option(min=1, help="Number of scenes; the last two are for validation.")] = 4,
+    out: Annotated[Path, typer.Argument(help="Folder to write; a run that was cut off goes on there.")],
+    scenes: Annotated[int, typer.Option(min=1, help="Number of scenes, each in a city of its own.")] = 4,
     keyframes: Annotated[int, typer.Option(min=1, help="Annotated key frames of each scene, 0.5 s apart.")] = 10,
-    sweeps: Annotated[int, typer.Option(min=1, help="Scans of each key frame, itself included, 0.05 s apart.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Another street for every seed.")] = 0,
+    sweeps: Annotated[int, typer.Option(min=1, help="Scans of each key frame, itself included, one turn apart.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Other cities for every seed.")] = 0,
+    sensor: Annotated[
+        str, typer.Option(help="hdl32e, hdl64e, waymo-top, vlp16, vlp32c, pandar64 or os1-64.")
+    ] = "hdl32e",
+    motion_distortion: Annotated[
+        bool, typer.Option("--motion-distortion", help="Measure each column of a scan at its own time.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one for each processor. The files are the same.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the data set that is in the folder.")] = False,
 ) -> None:
-    """Ray-cast a procedural street into a data set in nuScenes format.
+    """Ray-cast procedural cities into a data set in nuScenes format.
+
+    The same command goes on with a run that was cut off, and one with more scenes adds them.
 
     Example: [bold]geopt simulate city --scenes 4 --keyframes 10 --sweeps 3 --seed 0[/bold]
     """
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
+    from geopt.simulate import default_workers, version_of
     from geopt.simulate import simulate as write
 
     console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("simulating", total=None)
-        write(out, scenes, keyframes, sweeps, seed, lambda done, total: bar.update(task, completed=done, total=total))
-    what = f"{out}: {scenes} scenes of {keyframes} key frames, data.version=v1.0-mini"
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("scans", total=None)
+        write(
+            *(out, scenes, keyframes, sweeps, seed),
+            lambda done, total: bar.update(task, completed=done, total=total),
+            sensor=sensor,
+            motion_distortion=motion_distortion,
+            workers=workers or default_workers(),
+            overwrite=overwrite,
+        )
+    what = f"{out}: {scenes} scenes of {keyframes} key frames, data.version={version_of(scenes)}"
     console.print(what, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,17 @@ class Pose(NamedTuple):
     def apply(self, xyz: NDArray) -> Floats:
         """Move (N, 3) points."""
         return rotated(xyz, self.rotation) + np.array(self.translation)
+
+    def rounded(self) -> Pose:
+        """To 1e-7 in the quaternion and 1e-4 m, so that a table does not depend on the last bits of sines."""
+        turn, shift = (tuple(round(v, digits) + 0.0 for v in part) for part, digits in ((self[0], 7), (self[1], 4)))
+        return Pose(turn, shift)  # type: ignore[arg-type]  # + 0.0: no minus before a zero
+
+
+def upright(yaw_rad: float, translation: Floats) -> Pose:
+    """A pose that only turns about z."""
+    x, y, z = translation.tolist()
+    return Pose((math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2)), (x, y, z))
 
 
 def pose_of(rotation: Floats, translation: Floats) -> Pose:

@@ -1,28 +1,38 @@
-"""One scene: its street, its actors, the ego that drives along it, and what the sensor sees at a moment."""
+"""One scene: its city, its traffic, the ego in it, and what the sensor sees at a moment."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+from scipy.spatial.transform import Rotation, Slerp
 
-from geopt.simulate.meshes import merged, rotated
-from geopt.simulate.pose import Pose, pose_of
-from geopt.simulate.sensor import Caster, Scan, SensorConfig, num_unoccluded_rays, ray_directions, scan
-from geopt.simulate.straight.actors import Actor, build_actors, ego_vehicle
-from geopt.simulate.straight.road import Floats, plan_road, stream
-from geopt.simulate.straight.street import build_street
+from geopt.simulate.meshes import Mesh, rotated
+from geopt.simulate.pose import Pose, pose_of, upright
+from geopt.simulate.randomness import Floats, stream
+from geopt.simulate.sensor import SENSORS, Caster, Motion, Mover, Scan, Sensor, azimuths, scan, times
+from geopt.simulate.straight.adapter import BOX_BELOW_M, City, Figure, Traffic, box_size, ego_body
 
-NEAR_M = 105.0
-"""Actors farther than this from the ego along the street are left out."""
+KNOTS = 9
+"""Moments of a turn at which everything is asked for its place; in between it moves evenly."""
+SEAM_RAD = 0.15
+"""A turn begins at most this far past the left side, as those of nuScenes do."""
+MAP_M = 0.1
+"""Size of a pixel of the map's picture; what nuScenes prescribes."""
 
 
 class BoxTruth(NamedTuple):
     """The box of an actor in the global frame at a key frame."""
 
-    actor: Actor
+    row: int
+    """Of the actor in the traffic."""
+    name: str
+    figure: Figure
+    attribute: str
+    """nuScenes attribute, or ""."""
     pose: Pose
+    size_lwh: tuple[float, float, float]
+    """Length, width, height in metres."""
     num_lidar_points: int
     """Stored points in the closed box."""
     visible_share: float
@@ -30,73 +40,117 @@ class BoxTruth(NamedTuple):
 
 
 class World:
-    """A scene by (seed, name); ``duration_s`` only says how much street is needed."""
+    """A scene by seed and name.
 
-    def __init__(self, seed: int, name: str, duration_s: float, config: SensorConfig) -> None:
-        rng = stream(seed, name, "world")
-        self.seed, self.name, self.config = seed, name, config
-        speed_mps = rng.uniform(3.0, 10.0)
-        self.road = plan_road(seed, name, -NEAR_M, speed_mps * duration_s + NEAR_M)
-        self.ego = ego_vehicle(seed, name, self.road, speed_mps)
-        self.actors = build_actors(seed, name, self.road, self.ego, duration_s)
-        self._street = Caster(build_street(seed, name, self.road))
-        tilt = rng.normal(scale=0.01, size=3)
+    The frame of the city and the global frame differ by a shift, so that all of the global map has positive places.
+    """
+
+    def __init__(
+        self, seed: int, name: str, sensor: Sensor = SENSORS["hdl32e"], motion_distortion: bool = False
+    ) -> None:
+        self.seed, self.name, self.sensor, self.motion_distortion = seed, name, sensor, motion_distortion
+        self.city = City(seed, name)
+        self.traffic = Traffic(seed, name, self.city)
+        self._static = Caster(self.city.mesh())
+        self._rigid: dict[int, Caster] = {}
+        tilt = stream(seed, name, "mount").normal(scale=0.01, size=3)
         mount = Rotation.from_euler("ZYX", [-np.pi / 2 + tilt[0], tilt[1], tilt[2]]).as_matrix()
-        self.ego_from_lidar = pose_of(mount, np.array([0.94, 0.0, 1.84]))
-        self._global_yaw_rad = rng.uniform(-np.pi, np.pi)
-        self._global_origin = np.array([*rng.uniform(500.0, 1500.0, size=2), 0.0])
+        self.ego_from_lidar = pose_of(mount, np.array(sensor.mount_m)).rounded()
+        self._body = Caster(_in_frame(ego_body(), self.ego_from_lidar))
+        picture, (left, _, bottom, _) = self.city.raster(MAP_M)
+        self.map_picture = picture
+        """(H, W) uint8 from north to south, pixels of MAP_M; its lower left corner is the global origin."""
+        self._shift = np.round([-left, -bottom, 0.0], 4)
 
     def ego_pose(self, time_s: float) -> Pose:
-        """Street from ego: on the ground below the rear axle, pitched and rolled as the wheels stand."""
-        s, d = self.ego.s0 + self.ego.speed_mps * time_s, self.ego.d
-        forward = self.road.point(s + 2.6, d) - self.road.point(s, d)
-        left = self.road.point(s, d + 0.75) - self.road.point(s, d - 0.75)
-        up = np.cross(forward, left)
-        axes = np.stack([forward, np.cross(up, forward), up], axis=1)
-        return pose_of(axes / np.linalg.norm(axes, axis=0), self.road.point(s, d))
+        """City from ego, as the tables round it: on the ground below the rear axle, tilted as the wheels stand."""
+        return self.traffic.ego_pose(time_s).rounded()
 
     def to_global(self, pose: Pose) -> Pose:
-        """Global from X, for a pose that is street from X."""
-        turn = Rotation.from_euler("Z", self._global_yaw_rad).as_matrix()
-        return pose_of(turn @ pose.rotation, turn @ np.array(pose.translation) + self._global_origin)
+        """Global from X, for a pose that is city from X."""
+        return Pose(pose.quat_wxyz, tuple((np.array(pose.translation) + self._shift).tolist())).rounded()
 
     def observe(self, time_s: float) -> Scan:
-        """What the sensor sees at a time; the same each time it is asked."""
-        near = [row for row, actor in enumerate(self.actors) if self._is_near(actor, time_s)]
-        meshes = [self.actors[row].mesh(self.road, time_s).owned_by(row) for row in near]
-        ego_pose = self.ego_pose(time_s)
-        body = self.ego.shape(time_s)
-        meshes.append(body._replace(vertices=ego_pose.apply(body.vertices)))
+        """What the sensor has seen when a turn ends at a time; the same each time it is asked."""
         rng = stream(self.seed, self.name, "sensor", round(time_s * 1e6))
-        casters = [self._street, Caster(merged(meshes))]
-        return scan(self.config, casters, *self._sensor(ego_pose), len(self.actors), rng)
+        azimuth = azimuths(self.sensor, np.pi - rng.uniform(0.0, SEAM_RAD))
+        moments = times(self.sensor, time_s) if self.motion_distortion else np.array([time_s])
+        movers = self._movers(moments)
+        return scan(self.sensor, azimuth, self.lidar_motion(moments), self._static, self._body, movers, rng)
+
+    def lidar_motion(self, moments_s: Floats) -> Motion:
+        """City from lidar at ascending times (C,)."""
+        knots = _knots(moments_s)
+        poses = [self.ego_pose(float(time_s)) for time_s in knots]
+        places = [pose.apply(np.array([self.ego_from_lidar.translation]))[0] for pose in poses]
+        turns = [pose.rotation @ self.ego_from_lidar.rotation for pose in poses]
+        if len(knots) == 1:
+            return Motion(np.stack(turns), np.stack(places))
+        rotation = Slerp(knots, Rotation.from_matrix(np.stack(turns)))(moments_s).as_matrix()
+        return Motion(rotation, np.stack([np.interp(moments_s, knots, axis) for axis in np.transpose(places)], axis=1))
 
     def boxes(self, time_s: float, seen: Scan) -> list[BoxTruth]:
-        """Boxes of all actors near the ego, with the points of a scan from the same time counted."""
-        ego_pose = self.ego_pose(time_s)
-        place, rotation = self._sensor(ego_pose)
-        rays = rotated(ray_directions(self.config, 0.0), rotation)
+        """Boxes of all actors that the sensor could reach, with the points of the scan that ends then counted."""
+        states, ego_pose = self.traffic.states(time_s), self.ego_pose(time_s)
         xyz = self.to_global(ego_pose).apply(self.ego_from_lidar.apply(seen.points[:, :3]))
         truths = []
-        for row, actor in enumerate(self.actors):
-            if not self._is_near(actor, time_s):
+        for row, (figure, name) in enumerate(zip(self.traffic.figures, self.traffic.names)):
+            away = states.xyz[row] - ego_pose.translation
+            if float(np.hypot(away[0], away[1])) > self.sensor.max_range_m:
                 continue
-            centre, yaw = actor.box_centre(self.road, time_s)
-            pose = self.to_global(pose_of(Rotation.from_euler("Z", yaw).as_matrix(), centre))
-            share = 0.0
-            if seen.num_rays[row]:
-                alone = num_unoccluded_rays(self.config, actor.mesh(self.road, time_s), place, rays)
-                share = min(1.0, seen.num_rays[row] / max(alone, 1))
-            truths.append(BoxTruth(actor, pose, count_inside(xyz, pose, actor.size_m), share))
+            length, width, height = (round(side, 4) for side in box_size(figure))
+            centre = states.xyz[row] + (0.0, 0.0, height / 2 - BOX_BELOW_M)
+            pose = self.to_global(upright(float(states.yaw[row]), centre))
+            size, share = (length, width, height), seen.num_first[row] / max(1, seen.num_alone[row])
+            inside = count_inside(xyz, pose, size)
+            truths.append(BoxTruth(row, name, figure, states.attribute[row], pose, size, inside, float(share)))
         return truths
 
-    def _is_near(self, actor: Actor, time_s: float) -> bool:
-        return abs(actor.s0 - self.ego.s0 + (actor.speed_mps - self.ego.speed_mps) * time_s) < NEAR_M
+    def _movers(self, moments_s: Floats) -> list[Mover]:
+        """The actors during a turn; their limbs and wheels keep the phase of its end."""
+        knots = _knots(moments_s)
+        states = [self.traffic.states(float(time_s)) for time_s in knots]
+        xyz = _between(moments_s, knots, np.stack([state.xyz for state in states]))
+        yaw = _between(moments_s, knots, np.unwrap(np.stack([state.yaw for state in states]), axis=0))
+        turn = np.zeros((*yaw.shape, 3, 3))
+        turn[..., 0, 0] = turn[..., 1, 1] = np.cos(yaw)
+        turn[..., 1, 0] = np.sin(yaw)
+        turn[..., 0, 1], turn[..., 2, 2] = -turn[..., 1, 0], 1.0
+        movers = []
+        for row, figure in enumerate(self.traffic.figures):
+            radius = float(np.linalg.norm([figure.length_m, figure.width_m, figure.height_m])) / 2
+            middle = np.array([0.0, 0.0, figure.height_m / 2])
+            caster = self._caster(row, float(states[-1].phase[row]))
+            movers.append(Mover(caster, Motion(turn[:, row], xyz[:, row]), middle, radius))
+        return movers
 
-    def _sensor(self, ego_pose: Pose) -> tuple[Floats, Floats]:
-        """Place (3,) and rotation (3, 3) of the sensor in the street frame."""
-        place = ego_pose.apply(np.array([self.ego_from_lidar.translation]))[0]
-        return place, ego_pose.rotation @ self.ego_from_lidar.rotation
+    def _caster(self, row: int, phase_rad: float) -> Caster:
+        figure = self.traffic.figures[row]
+        if figure.phase_per_m:
+            return Caster(figure.mesh(phase_rad))
+        if row not in self._rigid:
+            self._rigid[row] = Caster(figure.mesh())
+        return self._rigid[row]
+
+
+def _in_frame(mesh: Mesh, pose: Pose) -> Mesh:
+    """A mesh in the frame that the pose leads from."""
+    return mesh._replace(vertices=rotated(mesh.vertices - np.array(pose.translation), pose.rotation.T))
+
+
+def _knots(moments_s: Floats) -> Floats:
+    """KNOTS times from the first to the last, or the only one."""
+    return np.linspace(moments_s[0], moments_s[-1], KNOTS) if len(moments_s) > 1 else moments_s
+
+
+def _between(moments_s: Floats, knots_s: Floats, values: Floats) -> Floats:
+    """(C, ...) values at ascending times from those (K, ...) at the knots."""
+    if len(knots_s) == 1:
+        return values
+    right = np.clip(np.searchsorted(knots_s, moments_s, side="right"), 1, len(knots_s) - 1)
+    share = (moments_s - knots_s[right - 1]) / (knots_s[right] - knots_s[right - 1])
+    share = share.reshape(-1, *(1,) * (values.ndim - 1))
+    return values[right - 1] + share * (values[right] - values[right - 1])
 
 
 def count_inside(xyz: Floats, box: Pose, size_lwh: tuple[float, float, float]) -> int:

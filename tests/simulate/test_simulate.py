@@ -1,5 +1,6 @@
 """The folder that simulate writes: links, counts, repeatability, refusals."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from scipy.spatial.transform import Rotation
 
 from geopt import official
 from geopt.data import NuScenes
-from geopt.simulate import scene_names, simulate
+from geopt.simulate import scene_names, simulate, version_of
 from geopt.simulate.classes import CAR, CLASSES, ROAD
+from geopt.simulate.dataset import split_names
 
 pytest.importorskip("embreex")
 
@@ -31,6 +33,7 @@ REFERENCES = {  # column: table that it names a row of
         "last_annotation_token": "sample_annotation",
     },
     "lidarseg": {"sample_data_token": "sample_data"},
+    "panoptic": {"sample_data_token": "sample_data"},
 }
 
 
@@ -43,7 +46,7 @@ def test_every_token_names_a_row(folder, name):
 def test_lists_of_tokens_name_rows(folder):
     attributes = folder.by_token("attribute")
     assert all(token in attributes for row in folder.table("sample_annotation") for token in row["attribute_tokens"])
-    assert set(folder.table("map")[0]["log_tokens"]) == set(folder.by_token("log"))
+    assert sorted(token for row in folder.table("map") for token in row["log_tokens"]) == sorted(folder.by_token("log"))
 
 
 def test_tokens_are_32_hexadecimal_digits(folder):
@@ -87,8 +90,24 @@ def test_instances_count_their_annotations(folder):
 
 
 def test_every_file_that_a_row_names_exists_and_no_other(folder):
-    named = {row["filename"] for name in ("sample_data", "lidarseg", "map") for row in folder.table(name)}
-    assert named == {name for name in folder.files() if name.split("/")[0] in ("samples", "sweeps", "lidarseg", "maps")}
+    tables = ("sample_data", "lidarseg", "panoptic", "map")
+    named = {row["filename"] for name in tables for row in folder.table(name)}
+    places = ("samples", "sweeps", "lidarseg", "panoptic", "maps")
+    assert named == {name for name in folder.files() if name.split("/")[0] in places}
+
+
+def in_global(xyz: np.ndarray, motions) -> np.ndarray:
+    """Points of a scan after the motions of a mount and an ego pose."""
+    for motion in motions:
+        xyz = Rotation.from_quat(np.roll(motion["rotation"], -1)).apply(xyz) + motion["translation"]
+    return xyz
+
+
+def in_box(xyz: np.ndarray, box) -> np.ndarray:
+    """Points as shares of the sides of a box, 0 in its middle."""
+    width, length, height = box["size"]
+    edges = Rotation.from_quat(np.roll(box["rotation"], -1)).as_matrix() * [length, width, height]
+    return (xyz - box["translation"]) @ edges / (edges**2).sum(axis=0)
 
 
 def test_box_counts_equal_a_closed_test_of_the_stored_points(folder):
@@ -96,16 +115,40 @@ def test_box_counts_equal_a_closed_test_of_the_stored_points(folder):
     num_boxes = 0
     for row in folder.table("sample_data"):
         xyz = np.fromfile(folder.root / row["filename"], dtype="<f4").reshape(-1, 5)[:, :3].astype(np.float64)
-        for motion in (mounts[row["calibrated_sensor_token"]], poses[row["ego_pose_token"]]):
-            xyz = Rotation.from_quat(np.roll(motion["rotation"], -1)).apply(xyz) + motion["translation"]
+        xyz = in_global(xyz, (mounts[row["calibrated_sensor_token"]], poses[row["ego_pose_token"]]))
         for box in folder.table("sample_annotation"):
             if row["is_key_frame"] and box["sample_token"] == row["sample_token"]:
-                width, length, height = box["size"]
-                edges = Rotation.from_quat(np.roll(box["rotation"], -1)).as_matrix() * [length, width, height]
-                along = (xyz - box["translation"]) @ edges / (edges**2).sum(axis=0)
-                assert (np.abs(along) <= 0.5).all(axis=1).sum() == box["num_lidar_pts"]
+                assert (np.abs(in_box(xyz, box)) <= 0.5).all(axis=1).sum() == box["num_lidar_pts"]
                 num_boxes += 1
-    assert num_boxes == len(folder.table("sample_annotation")) > 100
+    assert num_boxes == len(folder.table("sample_annotation")) > 60
+
+
+def test_numbers_in_tables_are_rounded(folder):
+    for name in ("ego_pose", "sample_annotation", "calibrated_sensor"):
+        for row in folder.table(name):
+            assert all(value == round(value, 4) for value in (*row["translation"], *row.get("size", ())))
+            assert all(value == round(value, 7) for value in row["rotation"])
+            assert np.linalg.norm(row["rotation"]) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_attributes_fit_their_categories_and_motion(folder):
+    attributes, categories = folder.by_token("attribute"), folder.by_token("category")
+    instances, annotations = folder.by_token("instance"), folder.by_token("sample_annotation")
+    speeds: dict[str, list[float]] = {}
+    for row in annotations.values():
+        category = categories[instances[row["instance_token"]]["category_token"]]["name"]
+        names = [attributes[token]["name"] for token in row["attribute_tokens"]]
+        family = "cycle" if category.split(".")[-1] in ("bicycle", "motorcycle") else category.split(".")[0]
+        wanted = {"vehicle": "vehicle", "cycle": "cycle", "human": "pedestrian"}.get(family)
+        assert [name.split(".")[0] for name in names] in ([wanted], []), (category, names)
+        assert names or wanted is None or category.split(".")[-1] in ("stroller", "wheelchair", "personal_mobility"), (
+            category
+        )
+        if row["next"] and names:
+            step = np.subtract(annotations[row["next"]]["translation"], row["translation"])
+            speeds.setdefault(names[0], []).append(float(np.linalg.norm(step[:2])) / 0.5)
+    assert np.mean(np.array(speeds["vehicle.moving"]) > 0.1) > 0.9
+    assert max(speeds["vehicle.parked"]) == 0.0
 
 
 def test_first_and_last_annotation_of_an_instance_hold_points(folder):
@@ -135,31 +178,88 @@ def test_categories_are_the_official_ones(folder):
     assert (rows[17]["name"], rows[24]["name"]) == ("vehicle.car", "flat.driveable_surface")
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not(folder, tmp_path):
-    again = simulate(tmp_path / "again", scenes=2, keyframes=2, sweeps=2, seed=0)
+def test_two_processes_write_the_same_bytes_as_one(folder, tmp_path):
+    again = simulate(tmp_path / "again", scenes=2, keyframes=2, sweeps=2, seed=0, workers=2)
     assert type(folder)(again).files() == folder.files()
-    other = type(folder)(simulate(tmp_path / "other", scenes=1, keyframes=1, sweeps=1, seed=1)).files()
-    assert not set(other.values()) & {data for name, data in folder.files().items() if name.endswith(".bin")}
 
 
-def test_a_scene_does_not_depend_on_the_others(folder, tmp_path):
-    alone = type(folder)(simulate(tmp_path, scenes=1, keyframes=2, sweeps=2, seed=0))
+def test_a_scene_does_not_depend_on_the_others_and_another_seed_gives_another(folder, tmp_path):
+    alone = type(folder)(simulate(tmp_path / "alone", scenes=1, keyframes=2, sweeps=2, seed=0))
     assert [row["name"] for row in alone.table("scene")] == ["scene-0916"]
-    scans = {name: data for name, data in alone.files().items() if name.endswith(".bin")}
-    assert len(scans) == 4 + 2
+    scans = {name: data for name, data in alone.files().items() if name.endswith((".bin", ".npz", ".png"))}
+    assert len(scans) == 4 + 2 + 2 + 1
     assert scans.items() <= folder.files().items()
-    for name in ("sample", "sample_data", "sample_annotation", "instance", "ego_pose"):
+    for name in ("sample", "sample_data", "sample_annotation", "instance", "ego_pose", "map"):
         together = folder.by_token(name)
         assert all(together[token] == row for token, row in alone.by_token(name).items())
+    other = type(folder)(simulate(tmp_path / "other", scenes=1, keyframes=1, sweeps=1, seed=1)).files()
+    assert not set(other.values()) & {data for name, data in folder.files().items() if name.endswith((".bin", ".png"))}
 
 
 def test_names_are_official_and_end_with_mini_val():
+    splits = official.splits()
     assert scene_names(1) == ["scene-0916"]
     assert scene_names(4) == ["scene-0061", "scene-0553", "scene-0103", "scene-0916"]
-    assert set(scene_names(10)) == {*official.splits()["mini_train"], *official.splits()["mini_val"]}
-    assert scene_names(11)[8] == "scene-0001"
-    assert len(set(scene_names(500))) == 500
-    assert set(scene_names(500)) <= {*official.splits()["train"], *official.splits()["val"]}
+    assert set(scene_names(10)) == {*splits["mini_train"], *splits["mini_val"]}
+    assert set(scene_names(850)) == {*splits["train"], *splits["val"]}
+    for count in (11, 40, 500):
+        assert scene_names(count)[-2:] == list(splits["mini_val"])
+        assert set(scene_names(count - 1)) < set(scene_names(count)) and len(set(scene_names(count))) == count
+        is_val = [name in splits["val"] for name in scene_names(count)]
+        assert 0.15 < sum(is_val) / count < 0.4
+
+
+def test_splits_are_the_last_two_of_a_mini_version_and_the_official_ones_of_a_larger():
+    assert split_names(scene_names(4)) == {"train": scene_names(4)[:2], "val": ["scene-0103", "scene-0916"]}
+    large = split_names(scene_names(40))
+    assert set(large["val"]) <= set(official.splits()["val"]) and len(large["val"]) == 10
+    assert set(large["train"]) <= set(official.splits()["train"]) and len(large["train"]) == 30
+    assert (version_of(10), version_of(11)) == ("v1.0-mini", "v1.0-trainval")
+
+
+def test_splits_json_names_the_scenes(folder):
+    text = (folder.root / "v1.0-mini" / "splits.json").read_text()
+    assert json.loads(text) == {"train": [], "val": ["scene-0103", "scene-0916"]}
+
+
+def test_there_is_one_panoptic_label_for_each_key_frame_point(folder):
+    scans, instances = folder.by_token("sample_data"), set()
+    for lidarseg, row in zip(folder.table("lidarseg"), folder.table("panoptic")):
+        assert lidarseg["sample_data_token"] == row["sample_data_token"]
+        with np.load(folder.root / row["filename"]) as file:
+            panoptic = file["data"]
+        assert panoptic.dtype == np.uint16
+        labels = np.fromfile(folder.root / lidarseg["filename"], dtype=np.uint8)
+        assert np.array_equal(panoptic // 1000, labels)
+        scene = scans[row["sample_data_token"]]["filename"].split("__")[0]
+        is_thing = np.array([CLASSES[label].split(".")[0] not in ("flat", "static") for label in labels])
+        assert ((panoptic % 1000 > 0) == is_thing).all()
+        instances |= {(scene, int(value)) for value in np.unique(panoptic[is_thing])}
+    assert len(instances) > 20
+
+
+def test_an_instance_keeps_its_panoptic_number_and_no_two_share_one(folder):
+    """The number that most points in the boxes of an instance carry is the same in all key frames of the scene."""
+    scans = {row["sample_token"]: row for row in folder.table("sample_data") if row["is_key_frame"]}
+    panoptic = {row["sample_data_token"]: row["filename"] for row in folder.table("panoptic")}
+    poses, mounts = folder.by_token("ego_pose"), folder.by_token("calibrated_sensor")
+    numbers: dict[str, set[int]] = {}
+    for box in folder.table("sample_annotation"):
+        if box["num_lidar_pts"] >= 20:
+            row = scans[box["sample_token"]]
+            motions = mounts[row["calibrated_sensor_token"]], poses[row["ego_pose_token"]]
+            xyz = np.fromfile(folder.root / row["filename"], dtype="<f4").reshape(-1, 5)[:, :3].astype(np.float64)
+            inside = (np.abs(in_box(in_global(xyz, motions), box)) <= 0.5).all(axis=1)
+            with np.load(folder.root / panoptic[row["token"]]) as file:
+                values, counts = np.unique(file["data"][inside], return_counts=True)
+            numbers.setdefault(box["instance_token"], set()).add(int(values[counts.argmax()]))
+    assert len(numbers) > 10
+    assert all(len(own) == 1 for own in numbers.values())
+    scene_of = {
+        box["instance_token"]: scans[box["sample_token"]]["filename"].split("__")[0]
+        for box in folder.table("sample_annotation")
+    }
+    assert len({(scene_of[token], *own) for token, own in numbers.items()}) == len(numbers)
 
 
 def test_the_reader_opens_it(folder):
@@ -187,36 +287,6 @@ def test_what_the_reader_finds_in_car_boxes_is_labelled_car(folder):
                 ).tolist()
     assert len(is_car) > 2000
     assert np.mean(is_car) > 0.98
-
-
-@pytest.mark.parametrize("argument", [{"scenes": 0}, {"keyframes": 0}, {"sweeps": 11}, {"seed": -1}])
-def test_numbers_out_of_range_are_refused(argument, tmp_path):
-    with pytest.raises(ValueError, match=f"simulate: {next(iter(argument))} must be .*, got"):
-        simulate(tmp_path / "out", **argument)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_of_somebody_else_is_refused_and_stays_as_it_is(tmp_path):
-    (tmp_path / "samples").mkdir()
-    (tmp_path / "samples" / "mine.bin").write_bytes(b"mine")
-    with pytest.raises(FileExistsError, match="simulate: out must be a new or empty folder"):
-        simulate(tmp_path)
-    assert [p.name for p in tmp_path.rglob("*")] == ["samples", "mine.bin"]
-
-
-def test_an_interrupted_run_leaves_no_tables_and_can_be_repeated(tmp_path):
-    def stop(done: int, total: int) -> None:
-        assert total == 2
-        if done == 2:
-            raise KeyboardInterrupt
-
-    simulate(tmp_path, scenes=1, keyframes=1, sweeps=1)
-    with pytest.raises(KeyboardInterrupt):
-        simulate(tmp_path, scenes=1, keyframes=2, sweeps=1, progress=stop)
-    assert not (tmp_path / "v1.0-mini").exists()
-    simulate(tmp_path, scenes=1, keyframes=1, sweeps=1)
-    assert len(list((tmp_path / "samples" / "LIDAR_TOP").iterdir())) == 1
-    assert len(NuScenes(tmp_path, "v1.0-mini").key_rows) == 1
 
 
 def test_torch_is_not_imported():
