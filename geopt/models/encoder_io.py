@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from geopt import files
+from geopt.models import sst_import
 from geopt.models.pretrained import PointFeatures, PretrainedEncoder
 from geopt.structures import PointBatch
+
+log = logging.getLogger(__name__)
 
 METADATA_KEY = "geopt"
 
@@ -36,11 +40,12 @@ def read(run: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and description of an encoder file.
 
     Args:
-        run: A run folder, or the file itself.
+        run: A run folder, or the file itself; or a ``.pth`` of the official GeoMAE or SST code, see
+            :func:`geopt.models.sst_import.load_sst`, for which what became of its keys is logged.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged or was not written by geopt.
+        ValueError: the file is damaged, was not written by geopt, or does not fit preset ``release``.
     """
     path = Path(run).expanduser()
     if path.is_dir():
@@ -50,6 +55,10 @@ def read(run: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"load_encoder: {path} does not exist; give the folder of a run that has validated or ended, or the path "
             "of an encoder.safetensors"
         )
+    if path.suffix in sst_import.SUFFIXES:
+        imported = sst_import.load_sst(path)
+        log.info("%s: %s", path, imported.account)
+        return imported.state, imported.description
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
