@@ -27,6 +27,10 @@ NUM_THINGS = 10
 """Classes 1 to 10 are things, 11 to 16 stuff."""
 MAX_INSTANCES = 999
 """Of a class in a scene."""
+CELLS_PER_LINK = 4
+"""Clusters are made of cells, so many to the distance that links them."""
+CHUNK = 4096
+"""Points whose distances to all boxes are held at once."""
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +42,8 @@ class PanopticConfig(Frozen):
     """Boxes are enlarged by this on every side."""
     reach_m: pydantic.NonNegativeFloat = 0.5
     """A point in no box goes to the nearest box of its class that is not farther than this (from its true size)."""
-    link_m: pydantic.NonNegativeFloat = 0.5
-    """Of the rest, points of a class that are at most so far apart belong together."""
+    link_m: pydantic.PositiveFloat = 0.5
+    """Of the rest, points of a class that are at most about so far apart belong together."""
     min_cluster_points: pydantic.PositiveInt = 5
     """Smaller clusters are no instance; their points keep their class alone."""
 
@@ -77,9 +81,9 @@ def find_instances(
     """Give the points of things to boxes, and what is left to clusters.
 
     Only points and boxes of the same class meet. A point in several enlarged boxes goes to the one of the highest score
-    (of equals, the lowest row), a point near several to the nearest. Everything else is clustered by connection: two
-    points of a class are in one cluster if steps of at most ``link_m`` over points of that class lead from one to the
-    other, where points that have a box are no stepping stones.
+    (of equals, the lowest row), a point near several to the nearest. The rest of a class is clustered by
+    connection: points in one cell of ``link_m / 4`` belong together, and so do cells whose first points are at most
+    ``link_m`` apart. Points that have a box link nothing.
 
     Args:
         xyz: (N, 3) float32, metres.
@@ -141,14 +145,19 @@ def _check(xyz: Tensor, point_classes: Tensor, boxes: Tensor, scores: Tensor, bo
 
 def _boxes_of_points(xyz: Tensor, boxes: Tensor, names: Tensor, config: PanopticConfig) -> Tensor:
     """(N,) entry of ``names`` of the box of each point, -1 for none. Boxes stand by falling score."""
-    larger = boxes.clone()
-    larger[:, 3:6] += 2 * config.margin_m
-    held = ops.points_in_boxes(xyz, larger)
-    rest = torch.nonzero(held < 0)[:, 0]
-    away = _distance_to_boxes(xyz[rest].double(), boxes)
-    nearest_m, nearest = away.min(dim=1)  # of equals the first, which has the higher score
-    held[rest] = torch.where(nearest_m <= config.reach_m, nearest, -1)
+    held = ops.points_in_boxes(xyz, _grown(boxes, config.margin_m))
+    near = ops.points_in_boxes(xyz, _grown(boxes, config.reach_m))  # what is within reach is in one of these
+    rest = torch.nonzero((held < 0) & (near >= 0))[:, 0]
+    for rows in rest.split(CHUNK):
+        nearest_m, nearest = _distance_to_boxes(xyz[rows].double(), boxes).min(dim=1)  # of equals the higher score
+        held[rows] = torch.where(nearest_m <= config.reach_m, nearest, -1)
     return torch.where(held >= 0, names[held.clamp(min=0)], -1)
+
+
+def _grown(boxes: Tensor, margin_m: float) -> Tensor:
+    grown = boxes.clone()
+    grown[:, 3:6] += 2 * margin_m
+    return grown
 
 
 def _distance_to_boxes(xyz: Tensor, boxes: Tensor) -> Tensor:
@@ -164,12 +173,17 @@ def _clusters(xyz: Tensor, config: PanopticConfig) -> tuple[Tensor, int]:
     """(N,) number of each point's cluster, -1 in those that are too small, and how many clusters there are."""
     if len(xyz) == 0:
         return torch.zeros(0, dtype=torch.int64), 0
-    near = ops.radius_search(xyz, xyz, config.link_m)
+    # One point of each small cell stands for the others: close to the sensor a point has thousands of others within
+    # reach, and all those pairs of a scan would be gigabytes.
+    cells = np.floor(xyz.double().numpy() / (config.link_m / CELLS_PER_LINK))
+    _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    stands = xyz[torch.from_numpy(first)]
+    near = ops.radius_search(stands, stands, config.link_m)
     graph = csr_array(
         (np.ones(len(near.indices), dtype=np.int8), near.indices.numpy(), near.row_splits.numpy()),
-        shape=(len(xyz), len(xyz)),
+        shape=(len(stands), len(stands)),
     )
-    _, component = connected_components(graph, directed=False)
+    component = connected_components(graph, directed=False)[1][cell.reshape(-1)]
     _, first, inverse, count = np.unique(component, return_index=True, return_inverse=True, return_counts=True)
     large = np.flatnonzero(count >= config.min_cluster_points)
     number = np.full(len(count), -1, dtype=np.int64)

@@ -93,21 +93,31 @@ def test_boxes_grow_by_a_margin_and_reach_a_little_farther_for_the_rest():
     assert near.tolist() == [1]  # 0.25 m from the second box, 0.4 m from the better one
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_clusters_are_those_of_single_linkage(seed):
+@pytest.mark.parametrize("link_m", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("seed", range(3))
+def test_clusters_are_those_of_single_linkage_between_the_first_points_of_cells(seed, link_m):
     rng = np.random.default_rng(seed)
-    xyz = (rng.uniform(0, 4, (150, 3)) * [1, 1, 0.25]).astype(np.float32)
-    classes = rng.choice([CAR, WALKER], 150)
-    got = found(xyz, classes, min_cluster_points=4, link_m=0.5)
+    places = rng.uniform(-4, 4, (200, 3)) * [1, 1, 0.1]
+    xyz = (rng.permutation(places.repeat(2, axis=0)) + rng.normal(0, 0.02, (400, 3))).astype(np.float32)
+    classes = rng.choice([CAR, WALKER], 400)
+    got = found(xyz, classes, min_cluster_points=4, link_m=link_m)
     for of_class in (CAR, WALKER):
         rows = np.flatnonzero(classes == of_class)
-        expected = fcluster(linkage(xyz[rows].astype(float), "single"), 0.5, "distance")
+        cells: dict[tuple, int] = {}
+        stands = [cells.setdefault(tuple(np.floor(xyz[row] / (link_m / 4))), row) for row in rows.tolist()]
+        assert len(cells) < len(rows)  # some share a cell
+        single = fcluster(linkage(xyz[list(cells.values())].astype(float), "single"), link_m, "distance")
+        expected = np.array([single[list(cells.values()).index(stand)] for stand in stands])
         large = np.flatnonzero(np.bincount(expected) >= 4)
-        assert np.array_equal(got[rows] >= 0, np.isin(expected, large))
+        assert np.array_equal(got[rows] >= 0, np.isin(expected, large)) and 0 < len(large)
         pairs = {(a, b) for a, b in zip(got[rows].tolist(), expected.tolist()) if a >= 0}
         assert len(pairs) == len(large) == len({a for a, _ in pairs})
-    names = got[np.sort(np.unique(got, return_index=True)[1])]  # in the order of their first points
-    assert np.array_equal(np.unique(got[got >= 0]), np.arange(got.max() + 1)) and len(names) == len(set(names.tolist()))
+
+
+def test_clusters_are_numbered_by_class_and_first_point():
+    xyz = [[9.0, 0, 0], [3.0, 0, 0], [6.0, 0, 0], [3.1, 0, 0], [9.1, 0, 0], [6.1, 0, 0]]
+    got = found(xyz, [WALKER, CAR, CAR, CAR, WALKER, CAR], min_cluster_points=2)
+    assert got.tolist() == [2, 0, 1, 0, 2, 1]
 
 
 def test_clusters_follow_the_boxes_and_empty_scans_have_nothing():
