@@ -143,7 +143,9 @@ def _car(
     cells[:, [*WELL, UNDERSIDE]] = DARK
     middle = (stations[:-1] + stations[1:]) / (2 * length)
     for low, high in shape.glass:
-        cells[np.ix_((middle > low) & (middle < high), [SHOULDER, RIDGE])] = GLASS
+        pane = (middle > low) & (middle < high)
+        cells[pane, SHOULDER] = GLASS
+        cells[pane, RIDGE] = GLASS
     cells[(middle > shape.sides[0]) & (middle < shape.sides[1]), WINDOW] = GLASS
     if stripe:
         cells[np.abs(middle) < 0.15, DOOR] = FILM

@@ -64,8 +64,8 @@ def excavator(rng: np.random.Generator, label: int) -> Draft:
         )
     )
     parts += _cab(label, (0.05 * size, 0.38 * size, deck + 0.2 * size), (1.4 * size, inner, 2.85 * size), paint)
-    knee_x, knee_z = around(rng, 2.55, 0.06) * size, around(rng, 3.05, 0.03) * size
-    tip_x, tip_z = around(rng, 4.0, 0.05) * size, around(rng, 2.45, 0.08) * size
+    knee_x, knee_z = around(rng, 2.7, 0.06) * size, around(rng, 3.05, 0.03) * size
+    tip_x, tip_z = around(rng, 4.3, 0.05) * size, around(rng, 2.45, 0.08) * size
     end_x, end_z = tip_x - around(rng, 0.35, 0.5) * size, around(rng, 0.95, 0.2) * size
     root = (0.75 * size, 0, 1.45 * size)
     beam = np.array([0.20, 0.27, 0.19]) * size
@@ -85,7 +85,7 @@ def excavator(rng: np.random.Generator, label: int) -> Draft:
         y = side * 0.24 * size
         parts.append(
             rod(
-                [(1.15 * size, y, 1.2 * size), (knee_x - 0.45 * size, y, knee_z - 0.35 * size)],
+                [(1.15 * size, y, 1.2 * size), (knee_x - 0.50 * size, y, knee_z - 0.12 * size)],
                 0.07 * size,
                 label,
                 STEEL,
@@ -93,7 +93,7 @@ def excavator(rng: np.random.Generator, label: int) -> Draft:
         )
     parts.append(
         rod(
-            [(knee_x - 0.1 * size, 0, knee_z + 0.16 * size), (tip_x - 0.2 * size, 0, tip_z + 0.42 * size)],
+            [(knee_x - 0.45 * size, 0, knee_z + 0.05 * size), (tip_x - 0.2 * size, 0, tip_z + 0.42 * size)],
             0.06 * size,
             label,
             STEEL,
@@ -103,7 +103,7 @@ def excavator(rng: np.random.Generator, label: int) -> Draft:
     tilt = float(rng.uniform(-0.6, 0.3))
     scoop = turned_about_y(scoop, tilt, (0, 0, 0))
     lowest = end_z + scoop.vertices[:, 2].min()
-    parts.append(scoop.moved((end_x, 0.0, end_z - min(0.0, lowest) + 0.0)))
+    parts.append(scoop.moved((end_x, 0.0, end_z - min(0.0, lowest))))
     parts.append(
         rod([(0.3 * size, 0.8 * size, 2.83 * size), (0.3 * size, 0.8 * size, 2.83 * size + 0.2)], 0.07, label, LAMP)
     )

@@ -8,7 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from geopt.simulate import classes
-from geopt.simulate.meshes import cars, construction, cycles, heavy, objects, people
+from geopt.simulate.meshes import (
+    animals,
+    bicycles,
+    bodies,
+    buses,
+    cars,
+    construction,
+    motorcycles,
+    objects,
+    people,
+    pushed,
+    trailers,
+    trucks,
+)
 from geopt.simulate.meshes.figure import Draft, Family, Figure, figure_of
 from geopt.simulate.meshes.solids import Mesh, box
 
@@ -27,20 +40,16 @@ class Kind:
     build: Builder
 
 
-def _walker(rng: np.random.Generator, label: int, child: bool = False) -> Draft:
-    return people.walker(people.draw_person(rng, label, child), rng)
+def _walker(role: bodies.Role = "") -> Builder:
+    return lambda rng, label: people.walker(bodies.draw_person(rng, label, role), rng)
 
 
-def _child(rng: np.random.Generator, label: int) -> Draft:
-    return _walker(rng, label, True)
-
-
-def _stander(rng: np.random.Generator, label: int) -> Draft:
-    return people.stander(people.draw_person(rng, label), rng)
+def _stander(role: bodies.Role = "") -> Builder:
+    return lambda rng, label: people.stander(bodies.draw_person(rng, label, role), rng)
 
 
 def _sitter(rng: np.random.Generator, label: int) -> Draft:
-    return Draft(people.sitting(people.draw_person(rng, label), rng))
+    return Draft(people.sitting(bodies.draw_person(rng, label, pack="", skirt=False), rng))
 
 
 def _suv(rng: np.random.Generator, label: int) -> Draft:
@@ -62,35 +71,39 @@ KINDS: dict[str, Kind] = {
     "pickup": _kind("vehicle.car", "vehicle", (5.4, 2.1, 1.85), _pickup),
     "taxi": _kind("vehicle.car", "vehicle", (4.7, 1.95, 1.65), cars.taxi),
     "police_car": _kind("vehicle.emergency.police", "vehicle", (4.8, 2.0, 1.65), cars.police_car),
-    "ambulance": _kind("vehicle.emergency.ambulance", "vehicle", (6.2, 2.3, 2.8), cars.ambulance),
-    "truck": _kind("vehicle.truck", "vehicle", (6.9, 2.5, 2.8), heavy.truck),
-    "box_truck": _kind("vehicle.truck", "vehicle", (7.2, 2.5, 3.2), heavy.box_truck),
-    "tractor": _kind("vehicle.truck", "vehicle", (6.4, 2.6, 3.4), heavy.tractor),
-    "bus": _kind("vehicle.bus.rigid", "vehicle", (11.0, 2.9, 3.4), heavy.bus),
-    "bendy_bus": _kind("vehicle.bus.bendy", "vehicle", (17.5, 2.9, 3.4), heavy.bendy_bus),
-    "trailer": _kind("vehicle.trailer", "vehicle", (12.3, 2.6, 3.8), heavy.trailer),
+    "ambulance": _kind("vehicle.emergency.ambulance", "vehicle", (5.9, 2.3, 2.85), cars.ambulance),
+    "truck": _kind("vehicle.truck", "vehicle", (6.9, 2.6, 2.8), trucks.truck),
+    "box_truck": _kind("vehicle.truck", "vehicle", (7.3, 2.6, 3.2), trucks.box_truck),
+    "tractor": _kind("vehicle.truck", "vehicle", (6.3, 2.7, 3.45), trucks.tractor),
+    "bus": _kind("vehicle.bus.rigid", "vehicle", (11.2, 2.9, 3.4), buses.bus),
+    "bendy_bus": _kind("vehicle.bus.bendy", "vehicle", (17.8, 2.9, 3.4), buses.bendy_bus),
+    "trailer": _kind("vehicle.trailer", "vehicle", (12.3, 2.6, 3.8), trailers.trailer),
     "excavator": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2), construction.excavator),
     "wheel_loader": _kind("vehicle.construction", "vehicle", (6.6, 2.6, 3.2), construction.wheel_loader),
-    "motorcycle": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.3), cycles.motorcycle),
-    "motorcyclist": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.6), cycles.motorcyclist),
-    "bicycle": _kind("vehicle.bicycle", "cycle", (1.7, 0.6, 1.1), cycles.bicycle),
-    "cyclist": _kind("vehicle.bicycle", "cycle", (1.75, 0.6, 1.7), cycles.cyclist),
-    "adult": _kind("human.pedestrian.adult", "pedestrian", (0.75, 0.6, 1.72), _walker),
-    "adult_standing": _kind("human.pedestrian.adult", "pedestrian", (0.5, 0.6, 1.72), _stander),
-    "adult_sitting": _kind("human.pedestrian.adult", "pedestrian", (0.8, 0.6, 1.3), _sitter),
-    "child": _kind("human.pedestrian.child", "pedestrian", (0.55, 0.45, 1.2), _child),
-    "worker": _kind("human.pedestrian.construction_worker", "pedestrian", (0.75, 0.65, 1.75), _walker),
-    "worker_standing": _kind("human.pedestrian.construction_worker", "pedestrian", (0.5, 0.65, 1.75), _stander),
-    "police_officer": _kind("human.pedestrian.police_officer", "pedestrian", (0.75, 0.65, 1.75), _walker),
-    "stroller": _kind("human.pedestrian.stroller", "pedestrian", (1.0, 0.6, 1.1), objects.stroller),
-    "wheelchair": _kind("human.pedestrian.wheelchair", "pedestrian", (1.1, 0.65, 1.3), objects.wheelchair),
-    "scooter_rider": _kind("human.pedestrian.personal_mobility", "pedestrian", (1.15, 0.6, 1.85), cycles.scooter_rider),
-    "animal": _kind("animal", "", (0.8, 0.3, 0.6), objects.animal),
+    "motorcycle": _kind("vehicle.motorcycle", "cycle", (2.1, 0.8, 1.3), motorcycles.motorcycle),
+    "motorcyclist": _kind("vehicle.motorcycle", "cycle", (2.05, 0.8, 1.72), motorcycles.motorcyclist),
+    "bicycle": _kind("vehicle.bicycle", "cycle", (1.7, 0.6, 1.03), bicycles.bicycle),
+    "cyclist": _kind("vehicle.bicycle", "cycle", (1.75, 0.6, 1.7), bicycles.cyclist),
+    "adult": _kind("human.pedestrian.adult", "pedestrian", (0.75, 0.6, 1.72), _walker()),
+    "adult_standing": _kind("human.pedestrian.adult", "pedestrian", (0.55, 0.6, 1.72), _stander()),
+    "adult_sitting": _kind("human.pedestrian.adult", "pedestrian", (0.75, 0.6, 1.35), _sitter),
+    "child": _kind("human.pedestrian.child", "pedestrian", (0.52, 0.37, 1.18), _walker("child")),
+    "worker": _kind("human.pedestrian.construction_worker", "pedestrian", (0.75, 0.6, 1.75), _walker("worker")),
+    "worker_standing": _kind(
+        "human.pedestrian.construction_worker", "pedestrian", (0.5, 0.6, 1.75), _stander("worker")
+    ),
+    "police_officer": _kind("human.pedestrian.police_officer", "pedestrian", (0.75, 0.6, 1.75), _walker("police")),
+    "stroller": _kind("human.pedestrian.stroller", "pedestrian", (1.0, 0.6, 1.1), pushed.stroller),
+    "wheelchair": _kind("human.pedestrian.wheelchair", "pedestrian", (1.02, 0.66, 1.36), pushed.wheelchair),
+    "scooter_rider": _kind(
+        "human.pedestrian.personal_mobility", "pedestrian", (1.15, 0.6, 1.85), motorcycles.scooter_rider
+    ),
+    "animal": _kind("animal", "", (0.8, 0.2, 0.66), animals.animal),
     "cone": _kind("movable_object.trafficcone", "", (0.41, 0.41, 1.0), objects.cone),
     "barrier": _kind("movable_object.barrier", "", (0.5, 2.5, 0.98), objects.barrier),
     "debris": _kind("movable_object.debris", "", (1.0, 1.0, 0.4), objects.debris),
-    "bin": _kind("movable_object.pushable_pullable", "", (0.65, 0.65, 1.1), objects.pushable),
-    "bicycle_rack": _kind("static_object.bicycle_rack", "", (1.9, 3.0, 1.2), objects.bicycle_rack),
+    "bin": _kind("movable_object.pushable_pullable", "", (0.72, 0.64, 1.05), pushed.pushable),
+    "bicycle_rack": _kind("static_object.bicycle_rack", "", (1.85, 3.1, 1.05), bicycles.bicycle_rack),
 }
 """Every kind that ``draw_figure`` knows."""
 

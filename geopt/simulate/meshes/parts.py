@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 
 from geopt.simulate.meshes.solids import Mesh, loft, painted
 
+Triple = tuple[float, float, float]
+
 GLASS = 0.004
 """Reflectance of a window: most light passes or is mirrored away."""
 RUBBER, DARK, STEEL = 0.04, 0.06, 0.3
@@ -36,19 +38,33 @@ def rod(points: ArrayLike, radii: ArrayLike, label: int, reflectance: float, sid
     """A round bar through points (R, 3) with a radius at each, or one; its cross-sections stand upright on the path."""
     path = np.asarray(points, dtype=np.float64)
     radius = np.broadcast_to(np.asarray(radii, dtype=np.float64), len(path))
-    along = np.gradient(path, axis=0)
-    along /= np.sqrt((along * along).sum(axis=1, keepdims=True))
     whole = path[-1] - path[0]
-    side = np.zeros(3)
-    side[int(np.abs(whole).argmin())] = 1.0
-    first = np.cross(along, side)
-    first /= np.sqrt((first * first).sum(axis=1, keepdims=True))
-    second = np.cross(along, first)
+    side = [0.0, 0.0, 0.0]
+    side[int(np.abs(whole).argmin())] = 1.0  # the axis that is most across the rod
+    turns = [2 * math.pi * (k + 0.5) / sides for k in range(sides)]
     rings = []
-    for k in range(sides):
-        angle = 2 * math.pi * (k + 0.5) / sides
-        rings.append(path + radius[:, None] * (math.cos(angle) * first + math.sin(angle) * second))
-    return loft(np.stack(rings, axis=1), label, reflectance)
+    for row, (x, y, z) in enumerate(path.tolist()):
+        before, after = path[max(row - 1, 0)].tolist(), path[min(row + 1, len(path) - 1)].tolist()
+        along = _unit((after[0] - before[0], after[1] - before[1], after[2] - before[2]))
+        first = _unit(_cross(along, (side[0], side[1], side[2])))
+        second, r = _cross(along, first), float(radius[row])
+        weights = [(r * math.cos(t), r * math.sin(t)) for t in turns]
+        rings.append(
+            [
+                (x + c * first[0] + s * second[0], y + c * first[1] + s * second[1], z + c * first[2] + s * second[2])
+                for c, s in weights
+            ]
+        )
+    return loft(rings, label, reflectance)
+
+
+def _cross(a: Triple, b: Triple) -> Triple:
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+def _unit(a: Triple) -> Triple:
+    length = math.sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2])
+    return a[0] / length, a[1] / length, a[2] / length
 
 
 def wheel(centre: ArrayLike, radius: float, width: float, label: int, sides: int = 10, rim: float = 0.35) -> Mesh:
