@@ -12,6 +12,7 @@ from geopt.geometry import GeometryIndex, Pyramid
 from geopt.models.config import ModelConfig
 from geopt.models.geomae import TokenEncoder, describe_encoder
 from geopt.structures import PointBatch
+from geopt.targets.base import number
 
 Sums = dict[str, Tensor]
 
@@ -91,7 +92,8 @@ class HeadModel(nn.Module):
 
 def as_sums(parts: Mapping[str, Any]) -> Sums:
     """Float64 tensors on the CPU, for the sums of validation."""
-    return {key: torch.as_tensor(value).detach().to("cpu", torch.float64) for key, value in parts.items()}
+    numbers = {key: value if isinstance(value, Tensor) else number(value) for key, value in parts.items()}
+    return {key: value.detach().to("cpu", torch.float64) for key, value in numbers.items()}
 
 
 def below(prefix: str, sums: Sums) -> Sums:
