@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from geopt.heads.base import HeadModel
 from geopt.models import encoder_io
 from geopt.train.run_folder import RunFolder, versions
 from geopt.visualize.pictures import save_strip
@@ -12,7 +13,8 @@ from geopt.visualize.report import write_report
 
 
 def write_results(folder: RunFolder, model: Any, picture: dict[str, Any] | None) -> None:
-    """Write ``encoder.safetensors`` of the model as it is, ``report.html``, and ``preview.png`` of a validation frame.
+    """Write ``encoder.safetensors`` of the model as it is, ``report.html``, and ``preview.png`` of a validation frame;
+    of a model with a head also ``model.safetensors``, all its weights.
 
     Args:
         folder: Of the run.
@@ -21,6 +23,8 @@ def write_results(folder: RunFolder, model: Any, picture: dict[str, Any] | None)
     """
     state, description = model.encoder_state()
     encoder_io.write(folder.encoder, state, {**description, "versions": versions()})
+    if isinstance(model, HeadModel):
+        encoder_io.write(folder.model, model.head_state(), {**description, "versions": versions()})
     write_report(folder.path, picture)
     if picture is not None and "cell_centers" in picture:
         with suppress(ImportError):  # without matplotlib; the report has said so

@@ -49,6 +49,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.baseline = path / "baseline.safetensors"
         self.encoder = path / "encoder.safetensors"
+        self.model = path / "model.safetensors"
         self.report = path / "report.html"
         self.preview = path / "preview.png"
         self.tensorboard = path / "tensorboard"
