@@ -34,7 +34,9 @@ FLOORS = [
     {"models", "visualize"},
     {"heads"},
     {"train"},
-    {"pretraining", "score"},
+    {"pretraining", "score", "probing"},
+    {"finetuning"},
+    {"predicting"},
     {"demo"},
     {"cli"},
 ]

@@ -1,0 +1,196 @@
+"""Predictions of a split as official submissions: boxes, tracks, labels of points, panoptic labels."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from geopt import files
+from geopt.data import LabelledCollate, LabelledFrames, Sample, build_labelled
+from geopt.evaluation.global_boxes import GlobalBoxes, Tracks, to_global
+from geopt.evaluation.split_frames import SplitFrame, split_frames
+from geopt.evaluation.write_boxes import write_detections, write_tracks
+from geopt.evaluation.write_points import LabelWriter
+from geopt.finetuning import FinetuneConfig
+from geopt.heads.panoptic import SceneLabels, find_instances, thing_numbers
+from geopt.heads.tracker import EVERY_CLASS_M, Tracker
+from geopt.official import class_map
+from geopt.predicting.config import PredictConfig
+from geopt.predicting.models import Seen, Trained, load_models, look, save_pictures
+from geopt.structures import LabelledBatch
+from geopt.train import distributed
+from geopt.train.loaders import fixed_batches
+from geopt.train.protocol import Datasets
+
+
+def predict(
+    runs: Sequence[str | Path],
+    out: str | Path,
+    config: PredictConfig | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Path]:
+    """Predict every key frame of a split and write official submissions.
+
+    Args:
+        runs: Folders of one or two fine-tuning runs. With one for each task there are panoptic labels too.
+        out: Folder to write.
+        config: Frames, tracker, pictures.
+        progress: Called with frames done and in all.
+
+    Returns:
+        What was written: ``detection`` and ``tracking`` (JSON files), ``lidarseg`` and ``panoptic`` (folders of
+        submissions), ``pictures`` (a folder), ``summary`` (a JSON file).
+
+    Raises:
+        FileNotFoundError, ValueError: a run or the dataset cannot be read.
+        ConfigError: the runs do not fit together.
+    """
+    out, config = Path(out), config or PredictConfig()
+    trained = load_models(runs, config.score_threshold)
+    any_config = next(iter(trained.configs.values()))
+    root = config.data.root or any_config.data.root
+    version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
+    frames = split_frames(root, version, split)
+    writers = _Writers(trained, out, split, frames, config)
+    written = writers.files()
+    pictured = set(np.linspace(0, len(frames) - 1, min(config.pictures, len(frames)), dtype=int).tolist())
+    with distributed.joined(config.device) as ranks, torch.no_grad():
+        trained.to(ranks.device)
+        sources = {
+            task: _Whole(run.labelled(), root, version, split, run, frames) for task, run in trained.configs.items()
+        }
+        with contextlib.closing(_batches(sources, ranks, config.data.workers)) as batches:
+            for number, (frame, batch_of) in enumerate(zip(frames, batches)):
+                seen = look(trained, {task: batch.to(ranks.device) for task, batch in batch_of.items()})
+                global_from_model = next(iter(sources.values())).global_from_model(number)
+                writers.add(frame, seen, global_from_model)
+                if number in pictured:
+                    save_pictures(out / "pictures" / f"{number:05}", seen, any_config.data.frame, frame.scene)
+                    written["pictures"] = out / "pictures"
+                if progress is not None:
+                    progress(number + 1, len(frames))
+    writers.finish()
+    written["summary"] = out / "summary.json"
+    summary = {
+        "runs": [str(run) for run in runs],
+        "data": {"root": str(root), "version": version, "split": split, "key_frames": len(frames)},
+        "config": config.model_dump(mode="json"),
+        "written": {name: str(path) for name, path in written.items()},
+    }
+    files.replace_text(written["summary"], json.dumps(summary, indent=2) + "\n")
+    return written
+
+
+class _Whole:
+    """Key frames of a split as a run reads them, neither moved nor cropped: every point gets a label."""
+
+    def __init__(
+        self, data: Any, root: str, version: str, split: str, config: FinetuneConfig, frames: Sequence[SplitFrame]
+    ) -> None:
+        update = {"root": root, "version": version, "train": split, "val": split, "boxes": False, "labels": None}
+        self.frames: LabelledFrames = build_labelled(
+            data.model_copy(update=update),
+            "val",
+            config.grid.voxel_grid(),
+            config.seed,
+            class_map=config.class_map(),
+            training=False,
+        )
+        source = self.frames.source
+        place = {source.token(int(row)): number for number, row in enumerate(self.frames.frames.rows)}
+        self.places = [place[frame.sample_token] for frame in frames]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, number: int) -> Sample:
+        return self.frames.read(self.places[number])
+
+    def global_from_model(self, number: int) -> np.ndarray:
+        row = int(self.frames.frames.rows[self.places[number]])
+        return self.frames.source.global_from_model(row, self.frames.config.frame)
+
+
+def _batches(sources: dict[str, _Whole], ranks: distributed.Ranks, workers: int) -> Generator[dict[str, LabelledBatch]]:
+    """The same frame for every task, one after the other."""
+    collate = LabelledCollate(class_map("detection"))
+    with contextlib.ExitStack() as stack:
+        streams = {}
+        for task, source in sources.items():
+            datasets = Datasets(train=source, plain=source, val=source, collate=collate)
+            stream = fixed_batches(source, datasets, ranks, seed=0, batch_size=1, workers=workers, max_frames=0)
+            streams[task] = stack.enter_context(contextlib.closing(stream))
+        for together in zip(*streams.values()):
+            yield dict(zip(streams, together))  # type: ignore[arg-type]
+
+
+class _Writers:
+    """Everything that a prediction writes, key frame by key frame."""
+
+    def __init__(
+        self, trained: Trained, out: Path, split: str, frames: Sequence[SplitFrame], config: PredictConfig
+    ) -> None:
+        self.trained, self.out, self.config = trained, out, config
+        self.samples = [frame.sample_token for frame in frames]
+        self.detections: dict[str, GlobalBoxes] = {}
+        self.tracks: dict[str, Tracks] = {}
+        self.names = trained.detector.classes if trained.detector else class_map("detection").classes
+        self.tracker = Tracker(config.tracker, self.names)
+        # Panoptic labels number all ten classes, so they have a tracker of their own.
+        everything = config.tracker.model_copy(update={"max_distance_m": EVERY_CLASS_M | config.tracker.max_distance_m})
+        self.instance_tracker, self.scene_labels = Tracker(everything, self.names), SceneLabels()
+        tracked = class_map("tracking").classes
+        self.is_tracked = np.array([name in tracked for name in self.names])
+        self.labels = self.panoptic = None
+        if trained.segmenter is not None:
+            num_points = {frame.lidar_token: frame.num_points for frame in frames}
+            self.labels = LabelWriter("lidarseg", out / "lidarseg", split, num_points)
+            if trained.detector is not None:
+                self.panoptic = LabelWriter("panoptic", out / "panoptic", split, num_points, panoptic_task="tracking")
+
+    def files(self) -> dict[str, Path]:
+        """What will be written."""
+        found: dict[str, Path] = {}
+        if self.trained.detector is not None:
+            found |= {"detection": self.out / "detection.json", "tracking": self.out / "tracking.json"}
+        if self.labels is not None:
+            found["lidarseg"] = self.out / "lidarseg"
+        if self.panoptic is not None:
+            found["panoptic"] = self.out / "panoptic"
+        return found
+
+    def add(self, frame: SplitFrame, seen: Seen, global_from_model: np.ndarray) -> None:
+        """Take the next key frame; scenes come whole and in time."""
+        boxes = to_global(seen.boxes, seen.scores, seen.box_classes, global_from_model)
+        time_s = frame.timestamp_us * 1e-6
+        if self.trained.detector is not None:
+            self.detections[frame.sample_token] = boxes
+            tracks = self.tracker.update(boxes, time_s, frame.scene)
+            self.tracks[frame.sample_token] = tracks.take(np.flatnonzero(self.is_tracked[tracks.boxes.classes]))
+        if self.labels is None or seen.classes is None:
+            return
+        self.labels.write(frame.lidar_token, seen.classes.numpy())
+        if self.panoptic is not None:
+            numbers = torch.from_numpy(thing_numbers(self.names))[seen.box_classes]
+            instances = find_instances(seen.xyz, seen.classes, seen.boxes, seen.scores, numbers, self.config.panoptic)
+            followed = self.instance_tracker.update(boxes, time_s, frame.scene)
+            ids: list[str | None] = [None] * len(seen.boxes)
+            for row, name in zip(followed.rows.tolist(), followed.ids):
+                ids[row] = name
+            labels = self.scene_labels.labels(seen.classes, instances, frame.scene, ids)
+            self.panoptic.write(frame.lidar_token, labels)
+
+    def finish(self) -> None:
+        """Write what comes last."""
+        if self.trained.detector is not None:
+            write_detections(self.out / "detection.json", self.detections, self.samples, classes=self.names)
+            write_tracks(self.out / "tracking.json", self.tracks, self.samples, classes=self.names)
+        for writer in (self.labels, self.panoptic):
+            if writer is not None:
+                writer.finish()
