@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from geopt.simulate.city.ground import Fields, Grid, Ground, grid_of, street_fields
+from geopt.simulate.city.ground_mesh import ground_mesh
 from geopt.simulate.city.lanes import Junction, Lane, build_lanes
+from geopt.simulate.city.paint import markings
 from geopt.simulate.city.places import Bay, Site, draw_places
 from geopt.simulate.city.plan import draw_plan
+from geopt.simulate.city.pruning import pruned
+from geopt.simulate.city.scenery import Scenery
 from geopt.simulate.city.walks import Crossing, Walk, build_crossings, build_walks
 from geopt.simulate.classes import ROAD, SIDEWALK
+from geopt.simulate.meshes import Mesh, merged
 from geopt.simulate.randomness import Floats
 
 
@@ -35,7 +42,7 @@ class City:
         crossings = build_crossings(self.plan, walks, owner, lanes)
         grid = grid_of(self.plan)
         fields = street_fields(self.plan, grid)
-        places = draw_places(seed, name, self.plan, grid, fields)
+        places = self._places = draw_places(seed, name, self.plan, grid, fields)
         self.lanes: tuple[Lane, ...] = tuple(lanes)
         self.walks: tuple[Walk, ...] = tuple(walks)
         self.crossings: tuple[Crossing, ...] = tuple(crossings)
@@ -52,6 +59,17 @@ class City:
         ends = [(*end, 1.4) for crossing in crossings for end in _kerbs(crossing, grid, fields)]
         dips = np.array([*ends, *places.dips])
         self.ground = Ground(seed, name, self.plan, grid, fields, dips, places.paved, places.plazas)
+
+    def mesh(self) -> Mesh:
+        """Everything that stands still, the ground included; built at the first call."""
+        return self._mesh
+
+    @functools.cached_property
+    def _mesh(self) -> Mesh:
+        scenery = Scenery(self.seed, self.name, self.plan, self.ground, self._places)
+        standing = pruned(merged(scenery.parts), self.ground, self.walks, self.crossings, self.sites)
+        ground = ground_mesh(self.seed, self.name, self.ground)
+        return merged([ground, markings(self.ground, self.lanes, self.crossings), standing])
 
     def height(self, xy: Floats) -> Floats:
         """Height (N,) of the ground at places (N, 2), on top of kerbs and islands.

@@ -20,8 +20,8 @@ MARGIN_M = 115.0
 """Of ground around the outermost streets."""
 FAR_M = 40.0
 """Fields are this value where they would be larger."""
-COARSE = 4
-"""Cells along the side of a block that may be drawn with two triangles."""
+BLOCKS = (4, 2)
+"""Cells along the sides of the blocks that are drawn with two triangles if no edge crosses them, largest first."""
 LOWEST_KERB_M = 0.02
 
 Fields = dict[str, Floats]
@@ -33,7 +33,7 @@ class Grid:
 
     lower: tuple[int, int]
     shape: tuple[int, int]
-    """Vertices along x and y; one more than a multiple of COARSE."""
+    """Vertices along x and y; one more than a multiple of the largest block."""
 
     def xy(self) -> tuple[Floats, Floats]:
         """x (I, 1) and y (1, J) of the vertices."""
@@ -74,7 +74,7 @@ def grid_of(plan: Plan) -> Grid:
     """The grid that covers a city and its surroundings."""
     places = np.array([node.xy for node in plan.nodes.values()])
     lower = np.floor(places.min(axis=0) - MARGIN_M).astype(int)
-    cells = np.ceil((places.max(axis=0) + MARGIN_M - lower) / COARSE).astype(int) * COARSE
+    cells = np.ceil((places.max(axis=0) + MARGIN_M - lower) / BLOCKS[0]).astype(int) * BLOCKS[0]
     return Grid((int(lower[0]), int(lower[1])), (int(cells[0]) + 1, int(cells[1]) + 1))
 
 
@@ -208,7 +208,8 @@ class Ground:
             _join(self.kerb_m, window, LOWEST_KERB_M + (plan.kerb_m - LOWEST_KERB_M) * share)
         self.base_m = _base(seed, name, x, y, fields["walk"])
         self.open_land = _open_land(plan, x[:-1] + 0.5, y[:, :-1] + 0.5)
-        self.is_coarse = self._flatten()
+        self.blocks = {size: self._flatten(size) for size in BLOCKS}
+        """By their size in cells, largest first: the blocks that are two planes, smaller ones inside larger ones too."""
 
     def surface(self, xy: Floats) -> NDArray[np.uint8]:
         """Class of the ground at places (N, 2)."""
@@ -229,30 +230,28 @@ class Ground:
         """A field at places (N, 2), metres."""
         return self.grid.value(self.fields[name], xy)
 
-    def _flatten(self) -> NDArray[np.bool_]:
-        """Find the blocks of cells (I / COARSE, J / COARSE) away from all edges and streets, and make each two planes."""
-        size = tuple((n - 1) // COARSE for n in self.grid.shape)
-        low = {name: _reduced(field, np.minimum) for name, field in self.fields.items()}
-        high = {name: _reduced(field, np.maximum) for name, field in self.fields.items()}
-        is_coarse = (low["walk"] > 3.0) & (_reduced(self.kerb_m, np.minimum) == self.kerb_m.max())
-        for name in ("paved", "plaza"):
-            is_coarse &= (low[name] > 0) | (high[name] < 0)
-        assert is_coarse.shape == size
-        corner = self.base_m[::COARSE, ::COARSE]
+    def _flatten(self, size: int) -> NDArray[np.bool_]:
+        """Find the blocks of ``size`` x ``size`` cells that no edge crosses, and make each of them two planes."""
+        low, high = _reduced(self.kerb_m, np.minimum, size), _reduced(self.kerb_m, np.maximum, size)
+        is_plain = low == high
+        for field in self.fields.values():
+            is_plain &= (_reduced(field, np.minimum, size) > 0) | (_reduced(field, np.maximum, size) < 0)
+        corner = self.base_m[::size, ::size]
         c00, c10, c01, c11 = corner[:-1, :-1], corner[1:, :-1], corner[:-1, 1:], corner[1:, 1:]
-        for a in range(COARSE + 1):
-            for b in range(COARSE + 1):
-                p, q = a / COARSE, b / COARSE
+        for a in range(size + 1):
+            for b in range(size + 1):
+                p, q = a / size, b / size
                 plane = c00 + p * (c10 - c00) + q * (c11 - c10) if q <= p else c00 + q * (c01 - c00) + p * (c11 - c01)
-                target = self.base_m[a : a + COARSE * size[0] : COARSE, b : b + COARSE * size[1] : COARSE]
-                target[is_coarse] = plane[is_coarse]
-        return is_coarse
+                last = (self.grid.shape[0] - size + a, self.grid.shape[1] - size + b)
+                target = self.base_m[a : last[0] : size, b : last[1] : size]
+                target[is_plain] = plane[is_plain]
+        return is_plain
 
 
-def _reduced(field: Floats, extreme: np.ufunc) -> Floats:
+def _reduced(field: Floats, extreme: np.ufunc, size: int) -> Floats:
     """The extreme of each block of cells, the vertices on its edges included."""
-    columns = extreme.reduce([field[k : field.shape[0] - COARSE + k : COARSE] for k in range(COARSE + 1)])
-    return np.asarray(extreme.reduce([columns[:, k : field.shape[1] - COARSE + k : COARSE] for k in range(COARSE + 1)]))
+    columns = extreme.reduce([field[k : field.shape[0] - size + k : size] for k in range(size + 1)])
+    return np.asarray(extreme.reduce([columns[:, k : field.shape[1] - size + k : size] for k in range(size + 1)]))
 
 
 def classify(is_in: dict[str, NDArray[np.bool_]], open_land: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -22,7 +22,9 @@ class Rect(NamedTuple):
         """City coordinates (..., 2) of a place in the rectangle's own axes, from its middle."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         x, y = np.asarray(along, dtype=np.float64), np.asarray(across, dtype=np.float64)
-        return np.stack([self.xy[0] + x * cos - y * sin, self.xy[1] + x * sin + y * cos], axis=-1)
+        found = np.empty((*np.broadcast_shapes(x.shape, y.shape), 2))
+        found[..., 0], found[..., 1] = self.xy[0] + x * cos - y * sin, self.xy[1] + x * sin + y * cos
+        return found
 
     def corners(self) -> Floats:
         """(4, 2), counter-clockwise."""
@@ -30,9 +32,8 @@ class Rect(NamedTuple):
 
     def inner(self, step_m: float) -> Floats:
         """(N, 2) places all over the rectangle, its edges included, at most ``step_m`` apart on each axis."""
-        axes = [np.linspace(-side / 2, side / 2, max(2, int(np.ceil(side / step_m)) + 1)) for side in self[2:4]]
-        x, y = np.meshgrid(*axes, indexing="ij")
-        return self.place(x.ravel(), y.ravel())
+        x, y = (side * (np.arange(n + 1) / n - 0.5) for side, n in ((s, int(s / step_m) + 1) for s in self[2:4]))
+        return self.place(x[:, None], y[None, :]).reshape(-1, 2)
 
     def outside_m(self, xy: Floats) -> Floats:
         """How far places (..., 2) lie outside along the worse of the two axes; negative inside."""

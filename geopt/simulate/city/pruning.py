@@ -1,0 +1,63 @@
+"""Gardeners: no leaf hangs where vehicles drive, people walk or a site is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from geopt.simulate.city.ground import Ground
+from geopt.simulate.city.places import Site
+from geopt.simulate.city.rect import Rect
+from geopt.simulate.city.walks import Crossing, Walk
+from geopt.simulate.classes import VEGETATION
+from geopt.simulate.meshes import Mesh
+
+DRIVE_CLEAR_M = 4.4
+"""Above carriageways, driveways, parking lots and sites."""
+WALK_CLEAR_M = 2.4
+LEAF_M = 0.35
+"""How far the corners of a leaf may be from its middle."""
+
+
+def pruned(
+    mesh: Mesh, ground: Ground, walks: tuple[Walk, ...], crossings: tuple[Crossing, ...], sites: tuple[Site, ...]
+) -> Mesh:
+    """The mesh without the faces of vegetation that are in the way."""
+    leaves = np.flatnonzero(mesh.label == VEGETATION)
+    near = _is_near(ground, sites)
+    first = mesh.vertices[mesh.faces[leaves, 0], :2] - ground.grid.lower
+    leaves = leaves[near[tuple(np.rint(first).astype(int).T)]]
+    corners = mesh.vertices[mesh.faces[leaves]]
+    middle = corners.mean(axis=1)[:, :2]
+    above = corners[:, :, 2].min(axis=1) - ground.height(middle)
+    low = np.flatnonzero(above < DRIVE_CLEAR_M)
+    leaves, middle, above = leaves[low], middle[low], above[low]
+    bad = np.minimum(ground.value("road", middle), ground.value("paved", middle)) < LEAF_M
+    bad &= ground.value("island", middle) > -LEAF_M
+    for site in sites:
+        rect = Rect(site.xy, site.yaw, site.length_m, site.width_m)
+        bad |= rect.outside_m(middle) < LEAF_M
+    step = 0.5  # half the distance between the points of a walk
+    paths: tuple[Walk | Crossing, ...] = (*walks, *crossings)
+    for path in paths:
+        reach = float(np.hypot(path.width_m + LEAF_M, step))
+        box = (middle > path.line.min(axis=0) - reach) & (middle < path.line.max(axis=0) + reach)
+        left = np.flatnonzero(box.all(axis=1) & ~bad & (above < WALK_CLEAR_M))
+        if len(left):
+            distance, _ = cKDTree(path.line).query(middle[left], distance_upper_bound=reach)
+            bad[left[np.isfinite(distance)]] = True
+    kept = np.ones(len(mesh.faces), dtype=bool)
+    kept[leaves[bad]] = False
+    return mesh._replace(
+        faces=mesh.faces[kept], label=mesh.label[kept], reflectance=mesh.reflectance[kept], owner=mesh.owner[kept]
+    )
+
+
+def _is_near(ground: Ground, sites: tuple[Site, ...]) -> NDArray[np.bool_]:
+    """Vertices (I, J) of the ground's grid near which a leaf may be in the way."""
+    near = (ground.fields["walk"] < 2.0) | (ground.fields["paved"] < 2.0)
+    for site in sites:
+        window = ground.grid.around(Rect(site.xy, site.yaw, site.length_m + 4, site.width_m + 4))
+        near[window] = True
+    return near
