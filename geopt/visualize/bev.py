@@ -20,7 +20,8 @@ from geopt.optional import require
 from geopt.structures import Boxes, PointBatch
 from geopt.visualize import colors
 
-_INCH = 200  # pixels
+INCH = 200
+"""Pixels."""
 _MARGINS = {"left": 0.62, "right": 0.06, "bottom": 0.42, "top": 0.08, "title": 0.3}
 # inches around a panel, room for axis labels
 
@@ -55,6 +56,7 @@ def panels(
     frame: str = "ego",
     titles: Sequence[str] = ("",),
     width_px: int = 900,
+    footer_inches: float = 0.0,
 ) -> tuple[Any, list[Panel]]:
     """A figure of panels side by side, all of the same ground, with equal scale on both axes.
 
@@ -64,6 +66,7 @@ def panels(
         frame: ``ego`` or ``lidar``; forward is up for both.
         titles: One for each panel, empty for none.
         width_px: Width of the figure.
+        footer_inches: Room below the panels, for a legend.
 
     Returns:
         The ``matplotlib.figure.Figure`` and its panels from left to right.
@@ -82,16 +85,16 @@ def panels(
     columns = len(titles)
     top = _MARGINS["title"] if any(titles) else _MARGINS["top"]
     pad_x, pad_y = _MARGINS["left"] + _MARGINS["right"], _MARGINS["bottom"] + top
-    cell = width_px / _INCH / columns
+    cell = width_px / INCH / columns
     inner = cell - pad_x
-    height = inner * up / across + pad_y
-    figure = require("matplotlib.figure", extra="viz").Figure(figsize=(cell * columns, height), dpi=_INCH)
+    height = inner * up / across + pad_y + footer_inches
+    figure = require("matplotlib.figure", extra="viz").Figure(figsize=(cell * columns, height), dpi=INCH)
     made = []
     for column, title in enumerate(titles):
         left = (column * cell + _MARGINS["left"]) / (cell * columns)
-        bottom = _MARGINS["bottom"] / height
-        axes = figure.add_axes((left, bottom, inner / (cell * columns), 1 - pad_y / height))
-        panel = Panel(axes, low, high, frame, inner * _INCH / across)
+        bottom = (_MARGINS["bottom"] + footer_inches) / height
+        axes = figure.add_axes((left, bottom, inner / (cell * columns), inner * up / across / height))
+        panel = Panel(axes, low, high, frame, inner * INCH / across)
         _dress(panel)
         axes.set_title(title, fontsize=9, color=colors.INK, pad=5)
         made.append(panel)
@@ -138,15 +141,30 @@ def draw_points(
     cloud = cloud[np.isfinite(cloud).all(axis=1) & panel.inside(cloud)]
     if height_range is None:
         height_range = colors.quantile_range(cloud[:, 2])
+    draw_colored(panel, cloud, colors.ramp(colors.HEIGHT, cloud[:, 2], height_range), size_px=size_px)
+    return height_range
+
+
+def draw_colored(panel: Panel, xyz: ArrayLike, rgb: ArrayLike, *, size_px: float | None = None) -> None:
+    """Points in colours of their own; of those on one pixel the highest is seen.
+
+    Args:
+        panel: Where to draw.
+        xyz: (N, 3) metres, in the frame of the panel.
+        rgb: (N, 3) in [0, 1].
+        size_px: Diameter of a dot; None chooses by the scale.
+    """
+    cloud, shades = np.asarray(xyz, dtype=np.float64), np.asarray(rgb, dtype=np.float64)
+    kept = np.isfinite(cloud).all(axis=1) & panel.inside(cloud)
+    cloud, shades = cloud[kept], shades[kept]
     size_px = min(4.5, max(1.8, 0.08 * panel.pixels_per_m)) if size_px is None else size_px
     pixel = np.floor(cloud[:, :2] * panel.pixels_per_m).astype(np.int64)
     order = np.lexsort((cloud[:, 2], pixel[:, 1], pixel[:, 0]))
     is_top = np.ones(len(order), dtype=bool)
     is_top[:-1] = (pixel[order[1:]] != pixel[order[:-1]]).any(axis=1)
-    top = cloud[order[is_top]]
-    top = top[np.argsort(top[:, 2], kind="stable")]  # the higher one is drawn later
-    _dots(panel, top, colors.ramp(colors.HEIGHT, top[:, 2], height_range), size_px)
-    return height_range
+    top = order[is_top]
+    top = top[np.argsort(cloud[top, 2], kind="stable")]  # the higher one is drawn later
+    _dots(panel, cloud[top], shades[top], size_px)
 
 
 def draw_tokens(
@@ -230,19 +248,39 @@ def draw_boxes(panel: Panel, boxes: Boxes) -> None:
     """
     if boxes.frame != panel.frame:
         raise ValueError(f"draw_boxes: boxes must be in frame {panel.frame!r} of the panel, got {boxes.frame!r}")
-    x, y, _, length, width, _, yaw = boxes.geometry.numpy()[:, :7].T
+    draw_outlines(panel, boxes.geometry.numpy(), colors.BOX, 0.9)
+
+
+def draw_outlines(panel: Panel, geometry: ArrayLike, color: Any, width: Any, *, dashed: bool = False) -> None:
+    """Outlines of boxes, with a stroke from the centre to the front; later boxes lie above earlier ones.
+
+    Args:
+        panel: Where to draw.
+        geometry: (K, 7 or more) x, y, z, length, width, height, yaw in the frame of the panel.
+        color: One for all, or (K, 4) RGBA.
+        width: Of the line in points, one for all or (K,).
+        dashed: Draw the outline in dashes.
+    """
+    table: NDArray[np.float64] = np.asarray(geometry, dtype=np.float64)
+    if not len(table):
+        return
+    x, y, _, length, breadth, _, yaw = table[:, :7].T
     ahead = np.stack([np.cos(yaw), np.sin(yaw)], axis=1) * length[:, None] / 2
-    aside = np.stack([-np.sin(yaw), np.cos(yaw)], axis=1) * width[:, None] / 2
+    aside = np.stack([-np.sin(yaw), np.cos(yaw)], axis=1) * breadth[:, None] / 2
     center = np.stack([x, y], axis=1)
     corners = [center + ahead + aside, center - ahead + aside, center - ahead - aside, center + ahead - aside]
-    lines = [
-        *zip(*(panel.flat(c) for c in (*corners, corners[0]))),
-        *zip(panel.flat(center), panel.flat(center + ahead)),
-    ]
-    collections = require("matplotlib.collections", extra="viz")
-    panel.axes.add_collection(
-        collections.LineCollection(lines, colors=colors.BOX, linewidths=0.9, zorder=4), autolim=False
+    outlines = zip(*(panel.flat(c) for c in (*corners, corners[0])))
+    strokes = zip(panel.flat(center), panel.flat(center + ahead))
+    rgba = np.broadcast_to(require("matplotlib.colors", extra="viz").to_rgba_array(color), (len(table), 4))
+    widths = np.broadcast_to(np.asarray(width, dtype=np.float64), len(table))
+    lines = require("matplotlib.collections", extra="viz").LineCollection(
+        [line for pair in zip(outlines, strokes) for line in pair],
+        colors=rgba.repeat(2, axis=0),
+        linewidths=widths.repeat(2),
+        linestyles=(0, (3, 1.5)) if dashed else "solid",
+        zorder=4,
     )
+    panel.axes.add_collection(lines, autolim=False)
 
 
 def save_bev(
@@ -310,7 +348,7 @@ def columns_of(index: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _dots(panel: Panel, xyz: ArrayLike, rgb: NDArray[np.float64], size_px: float) -> None:
     flat = panel.flat(xyz)
-    points = max(1.5, size_px) * 72 / _INCH
+    points = max(1.5, size_px) * 72 / INCH
     panel.axes.scatter(flat[:, 0], flat[:, 1], s=points**2, c=rgb, linewidths=0, zorder=2)
     _limit(panel)
 

@@ -18,6 +18,31 @@ AXES = ("#d9553f", "#3fa35c", "#4d79c7")
 """Normals along x, y and z; those between get the mixture."""
 BOX = "#d9553f"
 INK = "#808790"
+CLASSES = {
+    "barrier": "#9a5a24",
+    "bicycle": "#a62a5c",
+    "bus": "#0fa6c0",
+    "car": "#2f7fe0",
+    "construction_vehicle": "#b8921c",
+    "motorcycle": "#e8529c",
+    "pedestrian": "#e03c3c",
+    "traffic_cone": "#ef7d1a",
+    "trailer": "#c24fd0",
+    "truck": "#7a5fe0",
+    "driveable_surface": "#579c8c",
+    "other_flat": "#a583bd",
+    "sidewalk": "#d3919b",
+    "terrain": "#95a63c",
+    "manmade": "#b39c78",
+    "vegetation": "#36a850",
+}
+"""Of points and of boxes: objects are strong colours, surroundings are soft ones."""
+UNKNOWN = INK
+"""What has no class."""
+GREYS = ("#5f656d", "#a6adb5")
+"""Low to high, beside coloured classes."""
+VERDICTS = {"right": "#36a850", "wrong": "#e03c3c"}
+"""Of predicted labels."""
 
 
 def quantile_range(values: ArrayLike, low: float = 0.02, high: float = 0.98) -> tuple[float, float]:
