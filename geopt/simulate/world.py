@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from geopt.simulate.meshes import Mesh, rotated
 from geopt.simulate.pose import Pose, pose_of, upright
 from geopt.simulate.randomness import Floats, stream
-from geopt.simulate.sensor import SENSORS, Caster, Motion, Mover, Scan, Sensor, azimuths, scan, times
+from geopt.simulate.sensor import SENSORS, Caster, Motion, Mover, Scan, Sensor, azimuths, draw_light, scan, times
 from geopt.simulate.straight.adapter import BOX_BELOW_M, City, Figure, Traffic, box_size, ego_body
 
 KNOTS = 9
@@ -19,6 +20,8 @@ SEAM_RAD = 0.15
 """A turn begins at most this far past the left side, as those of nuScenes do."""
 MAP_M = 0.1
 """Size of a pixel of the map's picture; what nuScenes prescribes."""
+MAP_BLOCK = 5
+"""Pixels that are drawn as one: the ground is known no better."""
 
 
 class BoxTruth(NamedTuple):
@@ -53,14 +56,18 @@ class World:
         self.traffic = Traffic(seed, name, self.city)
         self._static = Caster(self.city.mesh())
         self._rigid: dict[int, Caster] = {}
+        self._light = draw_light(sensor, stream(seed, name, "light"))
         tilt = stream(seed, name, "mount").normal(scale=0.01, size=3)
         mount = Rotation.from_euler("ZYX", [-np.pi / 2 + tilt[0], tilt[1], tilt[2]]).as_matrix()
         self.ego_from_lidar = pose_of(mount, np.array(sensor.mount_m)).rounded()
         self._body = Caster(_in_frame(ego_body(), self.ego_from_lidar))
-        picture, (left, _, bottom, _) = self.city.raster(MAP_M)
-        self.map_picture = picture
-        """(H, W) uint8 from north to south, pixels of MAP_M; its lower left corner is the global origin."""
+        self._picture, (left, _, bottom, _) = self.city.raster(MAP_M * MAP_BLOCK)
         self._shift = np.round([-left, -bottom, 0.0], 4)
+
+    @property
+    def map_picture(self) -> NDArray[np.uint8]:
+        """(H, W) from north to south, 255 on road and sidewalk, pixels of MAP_M; the global origin is its lower left."""
+        return self._picture.repeat(MAP_BLOCK, axis=0).repeat(MAP_BLOCK, axis=1)
 
     def ego_pose(self, time_s: float) -> Pose:
         """City from ego, as the tables round it: on the ground below the rear axle, tilted as the wheels stand."""
@@ -76,7 +83,9 @@ class World:
         azimuth = azimuths(self.sensor, np.pi - rng.uniform(0.0, SEAM_RAD))
         moments = times(self.sensor, time_s) if self.motion_distortion else np.array([time_s])
         movers = self._movers(moments)
-        return scan(self.sensor, azimuth, self.lidar_motion(moments), self._static, self._body, movers, rng)
+        return scan(
+            self.sensor, self._light, azimuth, self.lidar_motion(moments), self._static, self._body, movers, rng
+        )
 
     def lidar_motion(self, moments_s: Floats) -> Motion:
         """City from lidar at ascending times (C,)."""

@@ -6,7 +6,19 @@ from scipy.spatial.transform import Rotation
 
 from geopt.simulate.classes import CAR, EGO, MANMADE, ROAD, TRUCK
 from geopt.simulate.meshes import STATIC, box, merged, sheet
-from geopt.simulate.sensor import SENSORS, Caster, Motion, Mover, Sensor, azimuths, directions, scan, sensor, times
+from geopt.simulate.sensor import (
+    SENSORS,
+    Caster,
+    Motion,
+    Mover,
+    Sensor,
+    azimuths,
+    directions,
+    draw_light,
+    scan,
+    sensor,
+    times,
+)
 from geopt.simulate.sensor.beams import window
 from geopt.simulate.sensor.light import returns
 from geopt.simulate.sensor.models import faintest, gain
@@ -14,6 +26,7 @@ from geopt.simulate.sensor.models import faintest, gain
 pytest.importorskip("embreex")
 
 HDL = SENSORS["hdl32e"]
+PLAIN = draw_light(HDL, np.random.default_rng(0))._replace(ring_gain=np.ones(32))
 NOTHING = Caster(merged([]))
 STILL = Motion(np.eye(3)[None], np.zeros((1, 3)))
 
@@ -24,7 +37,7 @@ def room(half_m: float, reflectance: float = 0.5, label: int = MANMADE) -> Caste
 
 
 def turn(static: Caster, movers: list[Mover] = (), lidar: Motion = STILL, body: Caster = NOTHING, model: Sensor = HDL):
-    return scan(model, azimuths(model, 3.0), lidar, static, body, movers, np.random.default_rng(0))
+    return scan(model, PLAIN, azimuths(model, 3.0), lidar, static, body, movers, np.random.default_rng(0))
 
 
 def about_z(angle_rad) -> Rotation:
@@ -163,9 +176,11 @@ def test_each_column_sees_a_mover_where_it_is_then():
     assert np.abs(np.abs(local / (1, 2, 1)).max(axis=1) - 1.0).max() < 6 * HDL.range_noise_m
 
 
-def hits(distance: float, reflectance: float, cosine: float = 1.0, label: int = MANMADE, count: int = 4000):
+def hits(
+    distance: float, reflectance: float, cosine: float = 1.0, label: int = MANMADE, count: int = 6400, light=PLAIN
+):
     full = np.full(count, distance), np.full(count, label, dtype=np.uint8)
-    return returns(HDL, *full, np.full(count, reflectance), np.full(count, cosine), np.random.default_rng(1))
+    return returns(HDL, light, *full, np.full(count, reflectance), np.full(count, cosine), np.random.default_rng(1))
 
 
 def test_returns_are_lost_with_distance_darkness_and_slant():
@@ -185,6 +200,21 @@ def test_intensities_are_whole_numbers_that_follow_reflectance_and_range():
     assert np.median(bright) == pytest.approx(4 * np.median(dark), rel=0.1)
     assert np.median(dip) == pytest.approx(0.4 * np.median(bright), rel=0.1)
     assert hits(8.0, 99.0)[2].max() == 255
+
+
+def test_retro_reflectors_are_brighter_than_anything_else_at_any_angle():
+    wall, film = hits(8.0, 0.89)[2], hits(8.0, 0.95, cosine=0.4)[2]
+    assert np.median(film) > 100 > np.median(wall)
+
+
+def test_scenes_differ_in_lasers_and_materials_and_a_laser_keeps_its_factor():
+    first, second = (draw_light(HDL, np.random.default_rng(seed)) for seed in (1, 2))
+    assert not np.allclose(first.ring_gain, second.ring_gain) and not np.allclose(first.brightness, second.brightness)
+    _, _, intensity = hits(8.0, 0.5, light=first)
+    by_ring = np.median(intensity.reshape(-1, 32), axis=0)
+    assert by_ring / np.median(by_ring) == pytest.approx(first.ring_gain / np.median(first.ring_gain), rel=0.05)
+    drawn = np.log([draw_light(HDL, np.random.default_rng(seed)).ring_gain for seed in range(40)])
+    assert drawn.std() == pytest.approx(HDL.laser_spread, rel=0.1)
 
 
 def test_the_faintest_return_and_the_gain_pass_through_their_knots():

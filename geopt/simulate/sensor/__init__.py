@@ -2,6 +2,7 @@
 
 from geopt.simulate.sensor.beams import azimuths, directions, times
 from geopt.simulate.sensor.caster import Caster, Hits
+from geopt.simulate.sensor.light import Light, draw_light
 from geopt.simulate.sensor.models import SENSORS, Sensor, sensor
 from geopt.simulate.sensor.scan import Motion, Mover, Scan, scan
 
@@ -9,12 +10,14 @@ __all__ = [
     "SENSORS",
     "Caster",
     "Hits",
+    "Light",
     "Motion",
     "Mover",
     "Scan",
     "Sensor",
     "azimuths",
     "directions",
+    "draw_light",
     "scan",
     "sensor",
     "times",

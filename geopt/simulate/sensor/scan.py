@@ -13,7 +13,7 @@ from geopt.simulate.meshes import STATIC
 from geopt.simulate.randomness import Floats
 from geopt.simulate.sensor import beams
 from geopt.simulate.sensor.caster import Caster
-from geopt.simulate.sensor.light import returns
+from geopt.simulate.sensor.light import Light, returns
 from geopt.simulate.sensor.models import Sensor
 
 
@@ -63,6 +63,7 @@ def turned(xyz: Floats, rotation: Floats) -> Floats:
 
 def scan(
     sensor: Sensor,
+    light: Light,
     azimuth_rad: Floats,
     lidar: Motion,
     static: Caster,
@@ -73,6 +74,7 @@ def scan(
     """Turn the sensor once.
 
     Args:
+        light: Materials and lasers of the scene.
         azimuth_rad: (columns,) of the turn, see :func:`beams.azimuths`.
         lidar: City from lidar.
         static: What stands, in the frame of the city.
@@ -102,9 +104,9 @@ def scan(
         rows = (columns[:, None] * num_rings + np.arange(num_rings)[rings]).ravel()
         if not len(rows):
             continue
-        back = Motion(*(part[columns] if len(part) > 1 else part for part in mover.motion))
-        to_own = back.rotation.swapaxes(1, 2)
-        begin = turned((origins[columns] - back.origin)[:, None], to_own)
+        then = Motion(*(part[columns] if len(part) > 1 else part for part in mover.motion))
+        to_own = then.rotation.swapaxes(1, 2)
+        begin = turned((origins[columns] - then.origin)[:, None], to_own)
         towards = turned(in_city[columns, rings], to_own)
         begin = np.broadcast_to(begin, towards.shape).reshape(-1, 3)
         hit = mover.caster.cast(begin, towards.reshape(-1, 3))
@@ -115,11 +117,11 @@ def scan(
         distance[nearer], cosine[nearer], owner[nearer] = hit.distance[chosen], hit.cosine[chosen], row
         label[nearer], reflectance[nearer] = mover.caster.label[faces], mover.caster.reflectance[faces]
     num_first = np.bincount(owner[owner >= 0], minlength=len(movers))
-    is_measured, measured, intensity = returns(sensor, distance, label, reflectance, cosine, rng)
-    kept = np.flatnonzero(is_measured)
+    back = returns(sensor, light, distance, label, reflectance, cosine, rng)
+    kept = np.flatnonzero(back.is_measured)
     points = np.empty((len(kept), 5), dtype=np.float32)
-    points[:, :3] = rays.reshape(-1, 3)[kept] * measured[kept, None]
-    points[:, 3] = intensity[kept]
+    points[:, :3] = rays.reshape(-1, 3)[kept] * back.distance[kept, None]
+    points[:, 3] = back.intensity[kept]
     points[:, 4] = kept % num_rings
     column = (kept // num_rings).astype(np.int32)
     return Scan(points, label[kept], owner[kept], column, num_first, num_alone)
