@@ -115,7 +115,7 @@ def body(person: Person) -> tuple[Mesh, np.ndarray]:
     for k, side in enumerate(SIDES):
         splay = 0.10 * person.upper_arm * side  # elbows stand a little away from the waist
         elbow = (0.0, splay, -person.upper_arm)
-        parts.append((rod([(0, 0, 0.02 * h), elbow], [0.036 * h * g, 0.025 * h * g], label, cloth), UPPER_ARM + k))
+        parts.append((rod([(0, 0, 0.012 * h), elbow], [0.031 * h * g, 0.025 * h * g], label, cloth), UPPER_ARM + k))
         wrist, tip = -0.78 * person.forearm, -1.12 * person.forearm
         hand = [(0, splay, 0.01 * h), (0, splay, wrist), (0, splay, tip)]
         parts.append((rod(hand, [0.027 * h * g, 0.018 * h, 0.017 * h], label, cloth), FOREARM + k))

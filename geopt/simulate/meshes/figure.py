@@ -17,7 +17,7 @@ Family = Literal["vehicle", "cycle", "pedestrian", ""]
 Motion = Callable[[float], Floats]
 """Phase (rad) to the frames (B, 3, 4) of the bones: rotation, and place of the joint in metres."""
 
-NUM_PHASES = 64
+NUM_PHASES = 96
 """Phases at which the extents of a moving figure are measured."""
 SLACK_M = 0.0005
 """Between two measured phases a limb reaches at most this much farther."""

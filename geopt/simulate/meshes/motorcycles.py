@@ -89,7 +89,7 @@ def motorcycle_mesh(rng: np.random.Generator, label: int) -> tuple[Mesh, Seat]:
                 paint,
             )
         )
-        seat = Seat((rear + 0.35, 0.82), grip, (rear + 0.80, 0.36), 0.12)
+        seat = Seat((rear + 0.35, 0.82), grip, (rear + 0.80, 0.36), 0.26)
         saddle = [(rear - 0.2, 0.73), (rear + 0.55, 0.73), (rear + 0.5, 0.81), (rear - 0.15, 0.84)]
     else:
         parts.append(block((-0.30, -0.19, 0.20), (0.32, 0.19, 0.58), label, 0.25, (0.06, 0.04)))
@@ -107,7 +107,7 @@ def motorcycle_mesh(rng: np.random.Generator, label: int) -> tuple[Mesh, Seat]:
         parts.append(rod([(-0.1, 0, 0.72), (0.36, 0, 0.78), (0.28, 0, 0.40)], 0.04, label, DARK, sides=4))
         tip = rear - 0.18
         parts.append(prism([(-0.15, 0.66), (-0.1, 0.76), (tip, 0.88), (tip, 0.80)], -0.11, 0.11, label, paint))
-        seat = Seat((-0.27, 0.86), grip, (-0.10, 0.32), around(rng, 0.28, 0.4))
+        seat = Seat((-0.27, 0.86), grip, (-0.10, 0.32), around(rng, 0.36, 0.2))
         saddle = [(-0.62, 0.80), (-0.06, 0.74), (-0.06, 0.82), (-0.3, 0.82), (-0.62, 0.88)]
     parts.append(prism(saddle, -0.14, 0.14, label, DARK))
     if rng.uniform() < 0.4:

@@ -105,8 +105,9 @@ class Walk:
                 swing = 2.0 * turn - 1.0
                 ease = swing * swing * (3.0 - 2.0 * swing)
                 ahead = quarter * (2.0 * ease - 1.0)
-                lift = 0.07 * p.height * math.sin(math.pi * swing) ** 2
                 pitch = 0.5 * math.sin(2.0 * math.pi * (swing + 0.5)) * min(1.0, quarter / (0.12 * p.height))
+                lowest = max(0.108 * math.sin(-pitch), 0.040 * math.sin(pitch)) * p.height  # toe or heel
+                lift = lowest + 0.05 * p.height * math.sin(math.pi * swing) ** 2
             thigh, shin = reach(p.thigh, p.shin, ahead, p.ankle + lift - hip, bend=1)
             thighs.append(thigh)
             shins.append(shin)
