@@ -1,0 +1,180 @@
+"""Vehicles that stand in the bays, and rare things beside the way of the ego."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from geopt.simulate.actors import cast
+from geopt.simulate.actors.boxes import SIDE_M, box_size
+from geopt.simulate.actors.sites import Spot, street_works
+from geopt.simulate.actors.stage import Stage, Stance
+from geopt.simulate.actors.trailers import DRAWBAR_M
+from geopt.simulate.classes import ROAD
+from geopt.simulate.meshes import Figure, draw_figure
+from geopt.simulate.randomness import Floats, stream
+
+if TYPE_CHECKING:
+    from geopt.simulate.city import City
+
+NEAR_M = 38.0
+"""From the way of the ego to what is put beside it."""
+GUESTS = (
+    ("works", 0.75), ("trailer", 0.7), ("bus", 0.35), ("truck", 0.4), ("loader", 0.45), ("motorcycle", 0.7),
+    ("bicycle", 0.6), ("ambulance", 0.2), ("police_car", 0.25), ("bendy_bus", 0.15), ("motorcycle", 0.3),
+)  # fmt: skip
+"""What is put beside the way of the ego, and how often."""
+
+
+class Strip(NamedTuple):
+    """Bays along the kerb that follow each other."""
+
+    rows: tuple[int, ...]
+    xy: Floats
+    yaw: float
+    length_m: float
+    width_m: float
+
+
+def strips(city: City, rows: list[int], num: int) -> list[Strip]:
+    """All runs of ``num`` neighbouring kerb bays among ``rows``."""
+    found = []
+    for first in rows:
+        run = [first]
+        while len(run) < num and (after := _next_bay(city, run[-1], rows)) >= 0:
+            run.append(after)
+        if len(run) == num:
+            a, b = city.bays[run[0]], city.bays[run[-1]]
+            length = float(np.hypot(*(b.xy - a.xy))) + (a.length_m + b.length_m) / 2
+            width = min(city.bays[row].width_m for row in run)
+            found.append(Strip(tuple(run), (a.xy + b.xy) / 2, float(a.yaw), length, width))
+    return found
+
+
+def _next_bay(city: City, row: int, rows: list[int]) -> int:
+    """The bay before a kerb bay, or -1."""
+    bay = city.bays[row]
+    ahead = np.array([np.cos(bay.yaw), np.sin(bay.yaw)])
+    for other in rows:
+        gap = city.bays[other].xy - bay.xy
+        along, across = float(gap @ ahead), float(abs(gap[1] * ahead[0] - gap[0] * ahead[1]))
+        if 0 < along < (bay.length_m + city.bays[other].length_m) / 2 + 1.5 and across < 0.6:
+            return other
+    return -1
+
+
+class Parking:
+    """Fills the bays of a city.
+
+    Args:
+        way: (W, 2) places on the way of the ego.
+    """
+
+    def __init__(self, stage: Stage, seed: int, name: str, city: City, way: Floats) -> None:
+        self._stage, self._seed, self._name, self._city = stage, seed, name, city
+        places = np.array([bay.xy for bay in city.bays]).reshape(-1, 2)
+        gap = places[:, None, :] - way[None]
+        self._away_m = np.sqrt((gap**2).sum(axis=2)).min(axis=1)
+        self._taken: set[int] = set()
+
+    def num_near(self, places: Floats, reach_m: float) -> float:
+        """Bays around a place, on average over (P, 2) places."""
+        bays = np.array([bay.xy for bay in self._city.bays]).reshape(-1, 2)
+        return float((np.hypot(*(bays[:, None, :] - places[None]).T) < reach_m).sum() / len(places))
+
+    def invite(self) -> int:
+        """Put rare things beside the way of the ego; how many came."""
+        rng, num = stream(self._seed, self._name, "guests"), 0
+        near = [row for row, bay in enumerate(self._city.bays) if bay.kind == "kerb" and self._away_m[row] < NEAR_M]
+        for number, (kind, chance) in enumerate(GUESTS):
+            if rng.uniform() < chance:
+                num += self._guest(f"guest{number}", kind, near, stream(self._seed, self._name, "guest", number))
+        return num
+
+    def _guest(self, name: str, kind: str, near: list[int], rng: np.random.Generator) -> bool:
+        rows = [row for row in near if row not in self._taken]
+        if kind == "works":
+            return self._works(name, rows, rng)
+        figures = [draw_figure(str(rng.choice(["excavator", "wheel_loader"])) if kind == "loader" else kind, rng)]
+        if kind == "trailer" and rng.uniform() < 0.5:
+            figures.append(draw_figure("tractor", rng))
+        gap = DRAWBAR_M + 1.0
+        need = sum(box_size(figure)[0] for figure in figures) + gap * (len(figures) - 1)
+        for num in (1, 2, 3, 4):
+            options = [strip for strip in strips(self._city, rows, num) if strip.length_m > need + 0.3]
+            for pick in rng.permutation(len(options))[:6]:
+                if self._park_row(name, figures, options[pick], gap, rng):
+                    return True
+        return False
+
+    def _park_row(self, name: str, figures: list[Figure], strip: Strip, gap: float, rng: np.random.Generator) -> bool:
+        """Put vehicles behind each other into a run of bays, all or none."""
+        total = sum(box_size(figure)[0] for figure in figures) + gap * (len(figures) - 1)
+        ahead, left = _axes(strip.yaw)
+        aside = self._aside(strip.xy, strip.yaw, total, max(box_size(figure)[1] for figure in figures))
+        if aside is None:
+            return False
+        back, stance = -total / 2, "parked" if rng.uniform() < 0.75 else "stopped"
+        for number, figure in enumerate(figures):
+            length = box_size(figure)[0]
+            place = strip.xy + (back + length / 2) * ahead + aside * left
+            self._stage.put(f"{name}/{figure.kind}{number}", figure, place, strip.yaw, _stance(figure, stance))
+            back += length + gap
+        self._taken.update(strip.rows)
+        return True
+
+    def _aside(self, xy: Floats, yaw: float, length: float, width: float) -> float | None:
+        """How far to the left of a bay's middle something wide fits: off the kerb, and out of the lane."""
+        _, left = _axes(yaw)
+        for aside in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6):
+            place = xy + aside * left
+            if not self._stage.is_free(place, yaw, length, width):
+                continue
+            x, y = np.meshgrid(np.linspace(-length / 2, length / 2, 12), (-width / 2 + SIDE_M, width / 2))
+            ahead, _ = _axes(yaw)
+            rim = place + x.reshape(-1, 1) * ahead + y.reshape(-1, 1) * left
+            if (self._city.surface(rim) == ROAD).all():
+                return aside
+        return None
+
+    def _works(self, name: str, rows: list[int], rng: np.random.Generator) -> bool:
+        options = strips(self._city, rows, 2)
+        if not options:
+            return False
+        strip = options[int(rng.integers(len(options)))]
+        street_works(Spot(self._stage, name, rng, strip.xy, strip.yaw, strip.length_m, strip.width_m))
+        self._taken.update(strip.rows)
+        return True
+
+    def fill(self, share: float) -> None:
+        """Put vehicles into this share of the bays that are still free."""
+        for row, bay in enumerate(self._city.bays):
+            rng = stream(self._seed, self._name, "bay", row)
+            if row in self._taken or rng.uniform() >= share:
+                continue
+            kind = cast.draw_kind(cast.PARKED, rng)
+            figure = draw_figure(kind, rng)
+            length, width, _ = box_size(figure)
+            if length > bay.length_m + 0.1:
+                continue
+            yaw = float(bay.yaw) + (np.pi if bay.kind == "lot" and rng.uniform() < 0.5 else 0.0)
+            yaw += float(rng.normal(scale=0.012))
+            aside = self._aside(bay.xy, yaw, length, width) if bay.kind == "kerb" else 0.0
+            if aside is None:
+                continue
+            place = bay.xy + aside * _axes(yaw)[1]
+            stance = "stopped" if rng.uniform() < 0.06 else "parked"
+            self._stage.put(f"parked{row}", figure, place, yaw, _stance(figure, stance))
+
+
+def _stance(figure: Figure, stance: str) -> Stance:
+    """Cycles have riders or not, whether they are parked or not."""
+    if figure.family != "vehicle":
+        return ""
+    return "stopped" if stance == "stopped" else "parked"
+
+
+def _axes(yaw: float) -> tuple[Floats, Floats]:
+    """Unit vectors forward and to the left."""
+    return np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
