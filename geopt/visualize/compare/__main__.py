@@ -1,0 +1,3 @@
+from geopt.visualize.compare.command import main
+
+main()
