@@ -33,6 +33,13 @@ T* mutable_data(const Tensor& tensor) {
   return static_cast<T*>(tensor.mutable_data_ptr());
 }
 
+// Calls f with a value of the tensor's type, float64 or else float32.
+template <class F>
+void for_float_type(const Tensor& tensor, const F& f) {
+  if (tensor.scalar_type() == ScalarType::Double) f(double{});
+  else f(float{});
+}
+
 // Contiguous offsets of clouds of num_rows rows in all. The wrappers check them too, but not in a compiled graph, and
 // the kernels would read out of bounds.
 inline Tensor cloud_offsets(const Tensor& offsets, int64_t num_rows, const char* name) {

@@ -12,12 +12,6 @@ Tensor new_like(const Tensor& like, std::vector<int64_t> shape) {
   return torch::stable::new_empty(like, shape, like.scalar_type());
 }
 
-template <class F>
-void for_float_type(const Tensor& tensor, const F& f) {
-  if (tensor.scalar_type() == ScalarType::Double) f(double{});
-  else f(float{});
-}
-
 std::vector<int64_t> state_shape(int64_t reduce, int64_t num_segments, int64_t channels) {
   if (static_cast<Reduce>(reduce) == Reduce::kMax) return {num_segments, channels};
   return {num_segments};
