@@ -4,11 +4,13 @@ Clouds of a batch lie one after the other; ``offsets`` says where each begins. `
 """
 
 from geopt.ops._library import backends, build_info
+from geopt.ops.box_iou import box_iou
 from geopt.ops.cell_pca import cell_pca
 from geopt.ops.cell_sums import cell_sums
 from geopt.ops.farthest_point_sample import farthest_point_sample
 from geopt.ops.knn import knn
 from geopt.ops.local_pca import local_pca
+from geopt.ops.nms import nms
 from geopt.ops.points_in_boxes import points_in_boxes
 from geopt.ops.radius_search import radius_search
 from geopt.ops.segment_reduce import segment_reduce
@@ -16,12 +18,14 @@ from geopt.ops.voxelize import voxel_index, voxelize
 
 __all__ = [
     "backends",
+    "box_iou",
     "build_info",
     "cell_pca",
     "cell_sums",
     "farthest_point_sample",
     "knn",
     "local_pca",
+    "nms",
     "points_in_boxes",
     "radius_search",
     "segment_reduce",

@@ -31,6 +31,15 @@ def points(op: str, name: str, value: Tensor) -> None:
     tensor(op, name, value, "(N, 3)", (torch.float32,))
 
 
+def boxes(op: str, name: str, value: Tensor) -> None:
+    """Check (N, 7) or more columns of float32 or float64."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{op}: {name} must be a torch.Tensor, got {type(value).__name__}")
+    if value.dim() != 2 or value.shape[1] < 7:
+        raise ValueError(f"{op}: {name} must have shape (N, 7) or more columns, got {tuple(value.shape)}")
+    tensor(op, name, value, "(N, C)", (torch.float64, torch.float32))
+
+
 def same_device(op: str, name: str, value: Tensor, other_name: str, other: Tensor) -> None:
     if value.device != other.device:
         raise ValueError(f"{op}: {name} must be on the device of {other_name} ({other.device}), got {value.device}")
@@ -86,6 +95,11 @@ def compiled(op: str, kernel: str, name: str, value: Tensor) -> None:
             f"{op}: {name} is on {value.device} but geopt was built without a kernel for {value.device.type}; "
             f"rebuild with GEOPT_CUDA=1 or use {name}.cpu()"
         )
+
+
+def one_of(op: str, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{op}: {name} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 
 def whole_number(op: str, name: str, value: int, least: int) -> None:

@@ -26,11 +26,13 @@ KERNELS = {
     "farthest_point_sample": "farthest_point_sample",
     "local_pca": "local_pca",
     "points_in_boxes": "points_in_boxes",
+    "box_iou": "box_iou",
+    "nms": "nms_kept",
 }
 
 
 # Ops whose CUDA kernel is part of a CUDA build: without it they refuse CUDA tensors. The others have no CUDA kernel yet.
-WITH_CUDA_KERNEL = ("voxel_index", "segment_reduce")
+WITH_CUDA_KERNEL = ("voxel_index", "segment_reduce", "box_iou", "nms_kept")
 
 # Looked up once: torch.compile cannot trace the question.
 _COMPILED = {

@@ -23,7 +23,7 @@ def test_every_op_has_a_cpu_kernel_and_names_what_runs_on_cuda():
 
 def test_cuda_kernels_are_built_exactly_when_there_was_a_compiler():
     built = bool(ops.build_info()["nvcc"])
-    for name in ("voxelize", "voxel_index", "segment_reduce"):
+    for name in ("voxelize", "voxel_index", "segment_reduce", "box_iou", "nms"):
         assert ops.backends()[name]["cuda"] == ("CUDA" if built else "not built")
 
 

@@ -18,6 +18,11 @@ BOXES = torch.tensor([[0.0, 0, 0, 5, 3, 2, 0.3], [4, 4, 0, 6, 6, 3, -2]], dtype=
 BOX_OFFSETS = torch.tensor([0, 1, 2])
 SEGMENT = torch.arange(len(XYZ)) * 7 % 23 - 1
 
+
+def boxes_at(xyz):
+    return torch.cat([xyz, xyz.abs() / 4 + 0.5, xyz[:, :1]], dim=1)
+
+
 # One call of each op on a batch of two clouds, as a function of xyz alone.
 CALLS = {
     "voxelize": lambda xyz: ops.voxelize(xyz, OFFSETS, GRID),
@@ -32,6 +37,9 @@ CALLS = {
     "farthest_point_sample": lambda xyz: ops.farthest_point_sample(xyz, OFFSETS, 50),
     "local_pca": lambda xyz: ops.local_pca(xyz, OFFSETS, 12, torch.zeros(3)),
     "points_in_boxes": lambda xyz: ops.points_in_boxes(xyz, BOXES, OFFSETS, BOX_OFFSETS),
+    "box_iou": lambda xyz: ops.box_iou(boxes_at(xyz), boxes_at(xyz + 0.01)[::3], "3d"),
+    "nms": lambda xyz: ops.nms(boxes_at(xyz), xyz[:, 2], 0.1),
+    "nms_of_groups": lambda xyz: ops.nms(boxes_at(xyz), xyz[:, 2], 0.3, SEGMENT % 3, OFFSETS, 10, "3d"),
 }
 
 
@@ -145,6 +153,8 @@ REGISTERED = {
     "farthest_point_sample": (SMALL, ENDS, 6, 0),
     "local_pca": (SMALL, ENDS, 8),
     "points_in_boxes": (SMALL, BOXES, ENDS, BOX_OFFSETS),
+    "box_iou": (boxes_at(SMALL), boxes_at(SMALL), True),
+    "nms_kept": (boxes_at(SMALL), torch.arange(40), torch.arange(40) // 8 * 8, ENDS, 0.2, 3, False),
 }
 
 
@@ -166,6 +176,7 @@ def test_the_reference_has_the_same_parameters_and_the_docstring_is_whole(name):
 
 NAN = math.nan
 P, O = torch.rand(10, 3), torch.tensor([0, 4, 10])
+S = torch.tensor([0.5, 0.25])
 BAD = [
     # op, arguments, error, what its message must hold
     ("voxelize", (P.double(), O, GRID), TypeError, "voxelize: xyz must be float32, got float64"),
@@ -261,6 +272,37 @@ BAD = [
     ("points_in_boxes", (P.double(), BOXES), TypeError, "xyz must be float32, got float64"),
     ("points_in_boxes", (P, BOXES, O), ValueError, "offsets and box_offsets must name as many clouds, got 2 and 1"),
     ("points_in_boxes", (P, BOXES, O, O), ValueError, r"box_offsets must rise from 0 to 2 \(the rows of boxes\)"),
+    (
+        "box_iou",
+        (BOXES, BOXES[:, :6]),
+        ValueError,
+        r"box_iou: b must have shape \(N, 7\) or more columns, got \(2, 6\)",
+    ),
+    ("box_iou", (BOXES[0], BOXES), ValueError, r"a must have shape \(N, 7\) or more columns, got \(7,\)"),
+    ("box_iou", (BOXES.tolist(), BOXES), TypeError, "a must be a torch.Tensor, got list"),
+    ("box_iou", (BOXES.half(), BOXES), TypeError, "a must be float64 or float32, got float16"),
+    ("box_iou", (BOXES, BOXES.float()), TypeError, r"b must have the dtype of a \(float64\), got float32"),
+    ("box_iou", (BOXES, BOXES, "2d"), ValueError, "kind must be one of 'bev', '3d', got '2d'"),
+    ("box_iou", (BOXES, BOXES.to("meta")), ValueError, r"b must be on the device of a \(cpu\), got meta"),
+    ("nms", (BOXES, P[:, 0], 0.5), ValueError, r"nms: scores must have one entry per box \(2\), got 10"),
+    ("nms", (BOXES, S[:, None], 0.5), ValueError, r"scores must have shape \(N\), got \(2, 1\)"),
+    ("nms", (BOXES, S.long(), 0.5), TypeError, "scores must be float64 or float32, got int64"),
+    ("nms", (BOXES, S, 1.5), ValueError, r"iou_threshold must lie in \[0, 1\], got 1.5"),
+    ("nms", (BOXES, S, NAN), ValueError, r"iou_threshold must lie in \[0, 1\], got nan"),
+    ("nms", (BOXES, S, "0.5"), TypeError, "iou_threshold must be a number, got str"),
+    ("nms", (BOXES, S, 0.5, SEGMENT), ValueError, r"groups must have one entry per box \(2\), got"),
+    ("nms", (BOXES, S, 0.5, S), TypeError, "groups must be int64, got float32"),
+    (
+        "nms",
+        (BOXES, S, 0.5, None, O),
+        ValueError,
+        r"offsets must rise from 0 to 2 \(the rows of boxes\), got \[0, 4, 10\]",
+    ),
+    ("nms", (BOXES, S, 0.5, None, None, 0), ValueError, "max_kept must be >= 1, got 0"),
+    ("nms", (BOXES, S, 0.5, None, None, 2.0), TypeError, "max_kept must be an int, got float"),
+    ("nms", (BOXES, S, 0.5, None, None, None, "BEV"), ValueError, "kind must be one of 'bev', '3d', got 'BEV'"),
+    ("nms", (BOXES, S * NAN, 0.5), ValueError, "boxes must be finite and scores not NaN, got .* in row 0; 2 such rows"),
+    ("nms", (BOXES.clone().fill_(math.inf), S, 0.5), ValueError, "boxes must be finite .* leave them out"),
 ]
 
 
@@ -272,7 +314,7 @@ def test_bad_input_is_refused_by_name(name, arguments, error, message):
 
 
 @pytest.mark.parametrize(
-    "name", ["knn", "radius_search", "local_pca", "farthest_point_sample", "points_in_boxes", "voxelize"]
+    "name", ["knn", "radius_search", "local_pca", "farthest_point_sample", "points_in_boxes", "voxelize", "nms"]
 )
 def test_a_compiled_graph_refuses_offsets_out_of_range(name):
     """Their values are unknown while it is traced; the kernel must not read past the end."""
@@ -284,6 +326,7 @@ def test_a_compiled_graph_refuses_offsets_out_of_range(name):
         "farthest_point_sample": lambda o: ops.farthest_point_sample(P, o, 1),
         "points_in_boxes": lambda o: ops.points_in_boxes(P, BOXES, o, o),
         "voxelize": lambda o: ops.voxelize(P, o, GRID),
+        "nms": lambda o: ops.nms(BOXES, S, 0.5, None, o),
     }[name]
     with pytest.raises(RuntimeError, match="must rise from 0 to"):
         torch.compile(call, backend="eager")(torch.tensor([0, 1000, 2000]))

@@ -1,0 +1,132 @@
+// Candidates are taken in chunks, best first: each is compared with all that earlier chunks kept, then those of the
+// chunk among each other, and one warp walks the chunk. Nothing is read back, and memory does not grow with n * n.
+#include "common/cuda_workspace.h"
+#include "ops/nms/nms.h"
+
+namespace geopt {
+namespace {
+
+constexpr int kThreads = 128;
+constexpr int kWord = 64;
+constexpr int kWords = 32;               // of a row of the mask: one for each lane of the warp that walks the chunk
+constexpr int kChunk = kWord * kWords;   // candidates at a time
+static_assert(kWords == 32, "walk_chunk gives each lane one word");
+
+struct Buffers {
+  TurnedBox* boxes;
+  uint64_t* mask;     // (kChunk, kWords): bit j of row i when i would take j away
+  uint64_t* removed;  // (kWords): taken away by earlier chunks
+  int64_t* num_kept;  // of the run that the next chunk goes on with
+  int64_t total;
+};
+
+Buffers cut(void* workspace, int64_t n) {
+  Buffers b{};
+  Workspace w(workspace);
+  b.boxes = w.take<TurnedBox>(n);
+  b.mask = w.take<uint64_t>(kChunk * kWords);
+  b.removed = w.take<uint64_t>(kWords);
+  b.num_kept = w.take<int64_t>(1);
+  b.total = w.used();
+  return b;
+}
+
+template <class T>
+__global__ void make_boxes(
+    const T* rows, int64_t n, int64_t columns, const int64_t* order, bool volume, TurnedBox* boxes) {
+  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
+  if (i < n) boxes[i] = make_turned_box(rows + order[i] * columns, volume);
+}
+
+// One block for each candidate of the chunk.
+__global__ void compare_with_kept(
+    const TurnedBox* boxes, const int64_t* first, const bool* kept, int64_t begin, double iou_threshold,
+    uint64_t* removed) {
+  const int64_t i = begin + blockIdx.x;
+  const TurnedBox box = boxes[i];
+  bool found = false;
+  for (int64_t from = first[i]; from < begin; from += blockDim.x) {
+    const int64_t j = from + threadIdx.x;
+    found = j < begin && kept[j] && suppresses(boxes[j], box, iou_threshold);
+    if (__syncthreads_or(found)) {
+      found = true;
+      break;
+    }
+  }
+  if (found && threadIdx.x == 0)
+    atomicOr(reinterpret_cast<unsigned long long*>(removed) + blockIdx.x / kWord, 1ull << (blockIdx.x % kWord));
+}
+
+// Block (column word, row word), one thread for each row of the mask.
+__global__ void compare_in_chunk(
+    const TurnedBox* boxes, const int64_t* first, int64_t begin, int64_t end, double iou_threshold, uint64_t* mask) {
+  const int64_t i = begin + blockIdx.y * static_cast<int64_t>(kWord) + threadIdx.x;
+  const int64_t from = begin + blockIdx.x * static_cast<int64_t>(kWord);
+  __shared__ TurnedBox others[kWord];
+  if (from + threadIdx.x < end) others[threadIdx.x] = boxes[from + threadIdx.x];
+  __syncthreads();
+  if (i >= end) return;
+  uint64_t word = 0;
+  const TurnedBox box = boxes[i];
+  for (int k = 0; k < kWord && from + k < end; ++k)
+    if (from + k > i && first[from + k] == first[i] && suppresses(box, others[k], iou_threshold))
+      word |= uint64_t{1} << k;
+  mask[(i - begin) * kWords + blockIdx.x] = word;
+}
+
+// One warp; lane l owns candidates 64 l up to 64 l + 63.
+__global__ void walk_chunk(
+    const uint64_t* mask, const int64_t* first, int64_t begin, int64_t end, int64_t max_kept, const uint64_t* removed,
+    int64_t* num_kept, bool* kept) {
+  const int lane = threadIdx.x;
+  uint64_t gone = removed[lane];
+  int64_t count = *num_kept;
+  for (int64_t i = begin; i < end; ++i) {
+    const int at = static_cast<int>(i - begin);
+    if (first[i] == i) count = 0;
+    const bool keep = !(__shfl_sync(0xffffffffu, gone, at / kWord) >> (at % kWord) & 1) && count != max_kept;
+    if (keep) {
+      ++count;
+      if (lane < (end - begin + kWord - 1) / kWord) gone |= mask[at * kWords + lane];
+    }
+    if (lane == 0) kept[i] = keep;
+  }
+  if (lane == 0) *num_kept = count;
+}
+
+}  // namespace
+
+int64_t nms_cuda_workspace(int64_t n) { return cut(nullptr, n).total; }
+
+template <class T>
+int nms_cuda(
+    const T* boxes, int64_t n, int64_t columns, const int64_t* order, const int64_t* first, const NmsRule& rule,
+    bool* kept, void* workspace, int64_t workspace_bytes, void* raw_stream) {
+  if (n == 0) return cudaSuccess;
+  const auto stream = static_cast<cudaStream_t>(raw_stream);
+  const Buffers b = cut(workspace, n);
+  if (b.total > workspace_bytes) return cudaErrorInvalidValue;
+  make_boxes<<<static_cast<unsigned>(num_blocks(n, kThreads)), kThreads, 0, stream>>>(
+      boxes, n, columns, order, rule.volume, b.boxes);
+  for (int64_t begin = 0; begin < n; begin += kChunk) {
+    const int64_t end = n - begin < kChunk ? n : begin + kChunk;
+    const auto count = static_cast<unsigned>(end - begin), words = (count + kWord - 1) / kWord;
+    const cudaError_t error = cudaMemsetAsync(b.removed, 0, sizeof(uint64_t) * kWords, stream);
+    if (error != cudaSuccess) return error;
+    if (begin > 0)
+      compare_with_kept<<<count, kThreads, 0, stream>>>(b.boxes, first, kept, begin, rule.iou_threshold, b.removed);
+    compare_in_chunk<<<dim3(words, words), kWord, 0, stream>>>(
+        b.boxes, first, begin, end, rule.iou_threshold, b.mask);
+    walk_chunk<<<1, 32, 0, stream>>>(b.mask, first, begin, end, rule.max_kept, b.removed, b.num_kept, kept);
+  }
+  return cudaGetLastError();
+}
+
+#define GEOPT_INSTANTIATE(T)                                                                                      \
+  template int nms_cuda<T>(                                                                                       \
+      const T*, int64_t, int64_t, const int64_t*, const int64_t*, const NmsRule&, bool*, void*, int64_t, void*);
+GEOPT_INSTANTIATE(float)
+GEOPT_INSTANTIATE(double)
+#undef GEOPT_INSTANTIATE
+
+}  // namespace geopt
