@@ -58,13 +58,21 @@ def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def table(title: str, given: argparse.Namespace, rows: list[tuple[str, str, int, Callable[[], object]]]) -> None:
-    """Times (cloud, what runs, number of points, call) and prints a table with what one must know to repeat it."""
+def table(
+    title: str,
+    given: argparse.Namespace,
+    rows: list[tuple[str, str, int, Callable[[], object]]],
+    of: str = "cloud",
+    unit: str = "point",
+) -> list[float]:
+    """Times (cloud, what runs, number of points, call) and prints a table with what one must know to repeat it; returns
+    the CPU times in ms."""
     print(f"### {title}\n")
     print(f"{datetime.date.today()}, {processor()}, {given.threads} thread(s), load {os.getloadavg()[0]:.1f};")
     print(f"Python {platform.python_version()}, torch {torch.__version__}, g++ {ops.build_info()['compiler']};")
     print(f"median of {given.repeats} runs, CPU time beside it.\n")
-    print("| cloud | points | what | ms | CPU ms | CPU ns a point |\n|---|---|---|---|---|---|")
+    print(f"| {of} | {unit}s | what | ms | CPU ms | CPU ns a {unit} |\n|---|---|---|---|---|---|")
+    medians = []
     for cloud, what, num_points, call in rows:
         call()
         wall, cpu = [], []
@@ -74,11 +82,23 @@ def table(title: str, given: argparse.Namespace, rows: list[tuple[str, str, int,
             wall.append(1e3 * (time.perf_counter() - begin))
             cpu.append(1e3 * (time.process_time() - begin_cpu))
         mid = statistics.median(cpu)
+        medians.append(mid)
         print(
             f"| {cloud} | {num_points:,} | {what} | {statistics.median(wall):.2f} | {mid:.2f} "
             f"| {1e6 * mid / max(num_points, 1):.0f} |",
             flush=True,
         )
+    print()
+    return medians
+
+
+def ratios(rows: list[tuple[str, str, int, Callable[[], object]]], medians: list[float]) -> None:
+    """Prints how many times as long as the first row of its input each other row took, in CPU time."""
+    first: dict[str, float] = {}
+    for (cloud, what, _, _), mid in zip(rows, medians):
+        if cloud in first:
+            print(f"- {cloud}: {what} takes {mid / first[cloud]:.1f} times as long as geopt")
+        first.setdefault(cloud, mid)
     print()
 
 
