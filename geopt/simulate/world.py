@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
-from geopt.simulate.meshes import Mesh, rotated
+from geopt.simulate.actors import Traffic, box_centre, box_size
+from geopt.simulate.city import City
+from geopt.simulate.meshes import Figure, Mesh, ego_body, rotated
 from geopt.simulate.pose import Pose, pose_of, upright
 from geopt.simulate.randomness import Floats, stream
 from geopt.simulate.sensor import SENSORS, Caster, Motion, Mover, Scan, Sensor, azimuths, draw_light, scan, times
-from geopt.simulate.straight.adapter import BOX_BELOW_M, City, Figure, Traffic, box_size, ego_body
 
 KNOTS = 9
 """Moments of a turn at which everything is asked for its place; in between it moves evenly."""
@@ -22,6 +23,10 @@ MAP_M = 0.1
 """Size of a pixel of the map's picture; what nuScenes prescribes."""
 MAP_BLOCK = 5
 """Pixels that are drawn as one: the ground is known no better."""
+
+
+SLACK_M = 10.0
+"""What an actor beyond the sensor's range may come nearer within a turn, and the sensor be away from the ego's origin."""
 
 
 class BoxTruth(NamedTuple):
@@ -83,9 +88,8 @@ class World:
         azimuth = azimuths(self.sensor, np.pi - rng.uniform(0.0, SEAM_RAD))
         moments = times(self.sensor, time_s) if self.motion_distortion else np.array([time_s])
         movers = self._movers(moments)
-        return scan(
-            self.sensor, self._light, azimuth, self.lidar_motion(moments), self._static, self._body, movers, rng
-        )
+        lidar, num_actors = self.lidar_motion(moments), len(self.traffic.figures)
+        return scan(self.sensor, self._light, azimuth, lidar, self._static, self._body, movers, num_actors, rng)
 
     def lidar_motion(self, moments_s: Floats) -> Motion:
         """City from lidar at ascending times (C,)."""
@@ -108,8 +112,7 @@ class World:
             if float(np.hypot(away[0], away[1])) > self.sensor.max_range_m:
                 continue
             length, width, height = (round(side, 4) for side in box_size(figure))
-            centre = states.xyz[row] + (0.0, 0.0, height / 2 - BOX_BELOW_M)
-            pose = self.to_global(upright(float(states.yaw[row]), centre))
+            pose = self.to_global(upright(float(states.yaw[row]), box_centre(figure, states.xyz[row])))
             size, share = (length, width, height), seen.num_first[row] / max(1, seen.num_alone[row])
             inside = count_inside(xyz, pose, size)
             truths.append(BoxTruth(row, name, figure, states.attribute[row], pose, size, inside, float(share)))
@@ -125,12 +128,15 @@ class World:
         turn[..., 0, 0] = turn[..., 1, 1] = np.cos(yaw)
         turn[..., 1, 0] = np.sin(yaw)
         turn[..., 0, 1], turn[..., 2, 2] = -turn[..., 1, 0], 1.0
-        movers = []
+        ego, movers = np.array(self.ego_pose(float(moments_s[-1])).translation), []
         for row, figure in enumerate(self.traffic.figures):
             radius = float(np.linalg.norm([figure.length_m, figure.width_m, figure.height_m])) / 2
+            away = xyz[-1, row] - ego
+            if float(np.hypot(away[0], away[1])) > self.sensor.max_range_m + radius + SLACK_M:
+                continue
             middle = np.array([0.0, 0.0, figure.height_m / 2])
             caster = self._caster(row, float(states[-1].phase[row]))
-            movers.append(Mover(caster, Motion(turn[:, row], xyz[:, row]), middle, radius))
+            movers.append(Mover(row, caster, Motion(turn[:, row], xyz[:, row]), middle, radius))
         return movers
 
     def _caster(self, row: int, phase_rad: float) -> Caster:

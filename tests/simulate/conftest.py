@@ -30,5 +30,11 @@ class Folder:
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """scene-0103 and scene-0916, two key frames with two scans each, seed 0; read it, do not change it."""
-    return Folder(simulate(tmp_path_factory.mktemp("simulated"), scenes=2, keyframes=2, sweeps=2, seed=0))
+    """scene-0103 and scene-0916, two key frames with two scans each, seed 0; read it, do not change it.
+
+    The second scene is made first and alone, the first is added later.
+    """
+    root = tmp_path_factory.mktemp("simulated")
+    for scenes in (1, 2):
+        simulate(root, scenes=scenes, keyframes=2, sweeps=2, seed=0)
+    return Folder(root)

@@ -37,19 +37,21 @@ def room(half_m: float, reflectance: float = 0.5, label: int = MANMADE) -> Caste
 
 
 def turn(static: Caster, movers: list[Mover] = (), lidar: Motion = STILL, body: Caster = NOTHING, model: Sensor = HDL):
-    return scan(model, PLAIN, azimuths(model, 3.0), lidar, static, body, movers, np.random.default_rng(0))
+    return scan(model, PLAIN, azimuths(model, 3.0), lidar, static, body, movers, len(movers), np.random.default_rng(0))
 
 
 def about_z(angle_rad) -> Rotation:
     return Rotation.from_rotvec(np.asarray(angle_rad)[:, None] * [0.0, 0.0, 1.0])
 
 
-def mover(mesh, origin, yaw_rad=0.0) -> Mover:
+def mover(mesh, origin, yaw_rad=0.0, owner=0) -> Mover:
     """A mesh at a place, (3,) or one for each column."""
     lower, upper = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     place = np.atleast_2d(np.asarray(origin, dtype=float))
     rotation = about_z(np.broadcast_to(yaw_rad, len(place))).as_matrix()
-    return Mover(Caster(mesh), Motion(rotation, place), (lower + upper) / 2, float(np.linalg.norm(upper - lower)) / 2)
+    return Mover(
+        owner, Caster(mesh), Motion(rotation, place), (lower + upper) / 2, float(np.linalg.norm(upper - lower)) / 2
+    )
 
 
 def test_the_nearest_face_is_hit_at_the_right_distance_and_angle():
@@ -126,8 +128,8 @@ def test_all_points_of_a_room_lie_on_its_walls_within_the_range_noise():
 
 def test_movers_hide_what_is_behind_and_know_how_much_of_them_is_hidden():
     near, far = box((-1, -1, -1), (1, 1, 1), CAR, 0.5), box((-2, -2, -2), (2, 2, 2), TRUCK, 0.5)
-    free, hidden = mover(near, (5, 0, 0)), mover(far, (12, 1.0, 0))
-    together, alone = turn(room(20.0), [free, hidden]), turn(room(20.0), [hidden])
+    free, hidden = mover(near, (5, 0, 0)), mover(far, (12, 1.0, 0), owner=1)
+    together, alone = turn(room(20.0), [free, hidden]), turn(room(20.0), [hidden._replace(owner=0)])
     assert together.num_first[0] == together.num_alone[0] > 500
     assert together.num_alone[1] == alone.num_alone[0] == alone.num_first[0]
     assert 0.1 < together.num_first[1] / together.num_alone[1] < 0.6

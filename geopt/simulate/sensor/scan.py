@@ -29,6 +29,8 @@ class Motion(NamedTuple):
 class Mover(NamedTuple):
     """A thing with a box, for one turn."""
 
+    owner: int
+    """Its row among all actors."""
     caster: Caster
     """In its own frame."""
     motion: Motion
@@ -46,11 +48,11 @@ class Scan(NamedTuple):
     label: NDArray[np.uint8]
     """(N,) fine class."""
     owner: NDArray[np.int32]
-    """(N,) row of the mover that was hit, or STATIC."""
+    """(N,) row of the actor that was hit, or STATIC."""
     column: NDArray[np.int32]
     """(N,) in the order of measuring."""
     num_first: NDArray[np.int64]
-    """(A,) rays that meet each mover before anything else, lost returns counted."""
+    """(A,) rays that meet each actor before anything else, lost returns counted."""
     num_alone: NDArray[np.int64]
     """(A,) rays that would meet it if it stood alone."""
 
@@ -69,6 +71,7 @@ def scan(
     static: Caster,
     body: Caster,
     movers: Sequence[Mover],
+    num_actors: int,
     rng: np.random.Generator,
 ) -> Scan:
     """Turn the sensor once.
@@ -79,7 +82,8 @@ def scan(
         lidar: City from lidar.
         static: What stands, in the frame of the city.
         body: The vehicle that carries the sensor, in the lidar frame; it swallows the rays that meet it.
-        movers: Things with a box; their rows are the owners of points.
+        movers: Actors that could be met.
+        num_actors: Rows that their owners may name.
     """
     rays = beams.directions(sensor, azimuth_rad)
     num_columns, num_rings = rays.shape[:2]
@@ -91,15 +95,12 @@ def scan(
     label = np.where(face >= 0, static.label[face], EGO).astype(np.uint8)  # -1: a face that is there, and not asked for
     reflectance = static.reflectance[face]
     owner = np.full(len(face), STATIC, dtype=np.int32)
-    num_alone = np.zeros(len(movers), dtype=np.int64)
+    num_alone = np.zeros(num_actors, dtype=np.int64)
     distance[own < distance] = np.inf  # also hides the movers behind: the ray ends on the vehicle
     is_open = ~np.isfinite(own)
-    for row, mover in enumerate(movers):
+    for mover in movers:
         middle = turned(mover.middle[None, None], mover.motion.rotation)[:, 0] + mover.motion.origin - lidar.origin
         centre = turned(middle[:, None], lidar.rotation.swapaxes(1, 2))[:, 0]
-        reach = np.sqrt((centre**2).sum(axis=1)).min() - mover.radius_m
-        if reach > sensor.max_range_m:
-            continue
         columns, rings = beams.window(sensor, azimuth_rad, centre, mover.radius_m)
         rows = (columns[:, None] * num_rings + np.arange(num_rings)[rings]).ravel()
         if not len(rows):
@@ -111,12 +112,12 @@ def scan(
         begin = np.broadcast_to(begin, towards.shape).reshape(-1, 3)
         hit = mover.caster.cast(begin, towards.reshape(-1, 3))
         hit_open = (hit.distance <= sensor.max_range_m) & is_open[rows]
-        num_alone[row] = hit_open.sum()
+        num_alone[mover.owner] = hit_open.sum()
         chosen = hit_open & (hit.distance < distance[rows])
         nearer, faces = rows[chosen], hit.face[chosen]
-        distance[nearer], cosine[nearer], owner[nearer] = hit.distance[chosen], hit.cosine[chosen], row
+        distance[nearer], cosine[nearer], owner[nearer] = hit.distance[chosen], hit.cosine[chosen], mover.owner
         label[nearer], reflectance[nearer] = mover.caster.label[faces], mover.caster.reflectance[faces]
-    num_first = np.bincount(owner[owner >= 0], minlength=len(movers))
+    num_first = np.bincount(owner[owner >= 0], minlength=num_actors)
     back = returns(sensor, light, distance, label, reflectance, cosine, rng)
     kept = np.flatnonzero(back.is_measured)
     points = np.empty((len(kept), 5), dtype=np.float32)

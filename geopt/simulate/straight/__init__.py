@@ -1,1 +1,0 @@
-"""The straight street, until the city takes its place."""
