@@ -41,7 +41,7 @@ UNKNOWN = INK
 """What has no class."""
 GREYS = ("#5f656d", "#a6adb5")
 """Low to high, beside coloured classes."""
-VERDICTS = {"right": "#36a850", "wrong": "#e03c3c"}
+VERDICTS = {"right": INK, "wrong": "#e010c8"}
 """Of predicted labels."""
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +14,8 @@ from geopt import files, ops
 from geopt.official import class_map
 from geopt.optional import require
 from geopt.visualize import bev, colors
+from geopt.visualize.views import reach_of
 
-OVERVIEW_QUANTILE = 0.98
 TRUTH_WIDTH = 0.9
 """Points, of the dashed outline of a true box below predicted ones."""
 _LEGEND_ROW_INCHES = 0.17
@@ -34,9 +33,14 @@ class DrawnBoxes(NamedTuple):
     """(D,) in [0, 1]; None for boxes that are true."""
 
 
-def rgb_of(names: Sequence[str]) -> NDArray[np.float64]:
-    """(K, 3) colours in [0, 1] of class names; grey for a name without a colour."""
-    return colors.rgb([colors.CLASSES.get(name, colors.UNKNOWN) for name in names]).reshape(-1, 3)
+def colors_of(names: Iterable[str]) -> list[str]:
+    """Colour of each class, ``#rrggbb``; grey for a name without one."""
+    return [colors.CLASSES.get(name, colors.UNKNOWN) for name in names]
+
+
+def rgb_of(names: Iterable[str]) -> NDArray[np.float64]:
+    """(K, 3) :func:`colors_of` in [0, 1]."""
+    return colors.rgb(colors_of(names)).reshape(-1, 3)
 
 
 def label_colors(labels: ArrayLike, classes: Sequence[str]) -> NDArray[np.float64]:
@@ -89,20 +93,17 @@ def greys(heights: ArrayLike) -> NDArray[np.float64]:
     return found
 
 
-def classes_in(rgb: ArrayLike, *names: Sequence[str]) -> tuple[str, ...]:
-    """Classes whose colour some points have or that boxes are named after, in the order of ``colors.CLASSES``."""
-    bytes_ = np.unique(np.rint(np.asarray(rgb, dtype=np.float64).reshape(-1, 3) * 255).astype(np.int64), axis=0)
-    seen = {f"#{r:02x}{g:02x}{b:02x}" for r, g, b in bytes_.tolist()}
-    named = set(itertools.chain(*names))
-    return tuple(name for name, color in colors.CLASSES.items() if color in seen or name in named)
+def classes_in(rgb: ArrayLike) -> tuple[str, ...]:
+    """Classes whose colour some of (N, 3) RGB in [0, 1] are."""
+    levels = np.unique(np.rint(np.asarray(rgb, dtype=np.float64).reshape(-1, 3) * 255).astype(np.int64), axis=0)
+    seen = {f"#{r:02x}{g:02x}{b:02x}" for r, g, b in levels.tolist()}
+    return tuple(name for name, color in colors.CLASSES.items() if color in seen)
 
 
-def reach_of(xyz: ArrayLike) -> float:
-    """The distance along x or y, a multiple of 5 m, within which nearly all points keep from the origin."""
-    cloud: NDArray[np.float64] = np.asarray(xyz, dtype=np.float64)[:, :2]
-    cloud = cloud[np.isfinite(cloud).all(axis=1)]
-    farthest = np.quantile(np.abs(cloud).max(axis=1), OVERVIEW_QUANTILE) if len(cloud) else 0.0
-    return max(5.0, 5.0 * float(np.ceil(farthest / 5)))
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Each of the class names once, as a legend lists them: objects first."""
+    kept, known = set(names), list(colors.CLASSES)
+    return (*(name for name in known if name in kept), *sorted(kept.difference(known)))
 
 
 def draw_boxes(panel: bev.Panel, boxes: DrawnBoxes) -> None:
@@ -152,10 +153,9 @@ def save_bev(
     """
     reach = reach_of(xyz)
     lower, upper = (-reach, -reach) if lower is None else lower, (reach, reach) if upper is None else upper
-    names = classes_in(rgb, boxes.names)
-    figure, (panel,) = with_legend(
-        lower, upper, names, frame=frame, titles=(title,), width_px=width_px, has_truth=truth is not None
-    )
+    names = in_order({*classes_in(rgb), *boxes.names})
+    extra = [] if truth is None else [(colors.INK, "true box, dashed")]
+    figure, (panel,) = with_legend(lower, upper, names, extra, frame=frame, titles=(title,), width_px=width_px)
     bev.draw_colored(panel, xyz, rgb)
     if truth is not None:
         draw_truth(panel, truth.geometry)
@@ -169,42 +169,31 @@ def with_legend(
     lower: Sequence[float],
     upper: Sequence[float],
     names: Sequence[str],
+    extra: Sequence[tuple[str, str]] = (),
     *,
     frame: str,
     titles: Sequence[str],
     width_px: int,
-    has_truth: bool = False,
 ) -> tuple[Any, list[bev.Panel]]:
-    """Panels as of :func:`geopt.visualize.bev.panels`, above a legend of classes and, if asked, of true boxes."""
-    entries = [(colors.CLASSES[name], name.replace("_", " ")) for name in names]
+    """Panels as of :func:`geopt.visualize.bev.panels`, above a legend of classes and of other (colour, name)."""
+    entries = [(color, name.replace("_", " ")) for color, name in zip(colors_of(names), names)] + list(extra)
     columns = max(1, int(width_px / bev.INCH / _LEGEND_COLUMN_INCHES))
-    rows = -(-(len(entries) + has_truth) // columns)
-    figure, panels = bev.panels(
-        lower,
-        upper,
-        frame=frame,
-        titles=titles,
-        width_px=width_px,
-        footer_inches=rows * _LEGEND_ROW_INCHES + 0.06 * (rows > 0),
-    )
+    rows = -(-len(entries) // columns)
+    footer = rows * _LEGEND_ROW_INCHES + 0.06 if rows else 0.0
+    figure, panels = bev.panels(lower, upper, frame=frame, titles=titles, width_px=width_px, footer_inches=footer)
     if rows:
         line = require("matplotlib.lines", extra="viz").Line2D
-        handles = [line([], [], linestyle="", marker="s", markersize=5, color=color) for color, _ in entries]
-        texts = [text for _, text in entries]
-        if has_truth:
-            handles.append(line([], [], color=colors.INK, linewidth=TRUTH_WIDTH, linestyle=(0, (3, 1.5))))
-            texts.append("true box")
         figure.legend(
-            handles,
-            texts,
+            [line([], [], linestyle="", marker="s", markersize=5, color=color) for color, _ in entries],
+            [text for _, text in entries],
             loc="lower center",
-            ncols=min(columns, len(handles)),
+            ncols=min(columns, len(entries)),
             fontsize=7,
             labelcolor=colors.INK,
             frameon=False,
             borderaxespad=0.2,
             borderpad=0.2,
-            handletextpad=0.4,
+            handletextpad=0.2,
             columnspacing=1.0,
             labelspacing=0.3,
         )

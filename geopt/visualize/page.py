@@ -25,6 +25,7 @@ code,pre{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-s
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,10.5rem),1fr));gap:1rem 1.5rem;
 margin:1.4rem 0}
 .facts div{min-width:0}
+.facts .wide{grid-column:1/-1}
 dt{color:var(--soft);font-size:.8rem}
 dd{margin:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 table{border-collapse:collapse;width:100%;margin:1rem 0 .6rem;font-variant-numeric:tabular-nums}

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from geopt import files
 from geopt.optional import require
-from geopt.visualize import curves, pictures, runs
-from geopt.visualize.curves import Curve, number
-from geopt.visualize.metrics import NOTES, Metric, scale, shown, title, verdict
+from geopt.visualize import curves, facts, pictures, runs, task_pictures, views
+from geopt.visualize.curves import Curve
+from geopt.visualize.metrics import COUNTS, NOTES, Metric, class_of, is_percentage, scale, shown, title, verdict
 from geopt.visualize.page import page
 from geopt.visualize.pictures import Legend, Picture
 from geopt.visualize.runs import BASELINE, Run
 
 NOT_DRAWN = ("frames_seen",)
 """Straight lines by construction."""
+MAX_CURVES = 8
+"""A group with more shows the main ones, and the others when asked."""
 
 
 def write_report(run_dir: Path, picture: Mapping[str, Any] | None = None) -> Path:
@@ -28,7 +31,7 @@ def write_report(run_dir: Path, picture: Mapping[str, Any] | None = None) -> Pat
 
     Args:
         run_dir: Holds ``config.yaml``, ``versions.json`` and ``metrics.jsonl``.
-        picture: One validation frame as tensors, see :class:`geopt.visualize.pictures.Frame`; besides, ``step`` (int)
+        picture: One validation frame as tensors, see :class:`geopt.visualize.views.Frame`; besides, ``step`` (int)
             at which it was predicted. None leaves the pictures out.
 
     Returns:
@@ -40,9 +43,9 @@ def write_report(run_dir: Path, picture: Mapping[str, Any] | None = None) -> Pat
     """
     run = runs.read(Path(run_dir))
     name = run.path.resolve().name
-    parts = [_heading(run, name), _facts(run), _metrics(run), _curves(run), _pictures(run, picture), _config(run)]
+    parts = [_heading(run, name), facts.html(run), _metrics(run), _curves(run), _pictures(run, picture), _config(run)]
     path = run.path / "report.html"
-    files.replace_text(path, page(f"{name}: geopt pre-training", "\n".join(parts)))
+    files.replace_text(path, page(f"{name}: geopt {facts.kind(run)}", "\n".join(parts)))
     return path
 
 
@@ -52,82 +55,54 @@ def _heading(run: Run, name: str) -> str:
     else:
         of = run.get("train.max_steps")
         lead = f"After step {run.last_step:,}" + (f" of {of:,}. " if isinstance(of, int) else ". ")
-        found = [metric.improvement for metric in (Metric.of(run, key) for key in run.metrics)]
-        known = [gain for gain in found if gain is not None]
+        metrics = [Metric.of(run, key) for key in _ordered(run.metrics)]
+        known = [metric.is_better for metric in metrics if metric.is_better is not None]
+        if known and run.task and is_percentage(metrics[0].key):
+            main = metrics[0]
+            lead += f"{title(main.key)} {shown(main.key, main.last)}, constant {shown(main.key, main.constant)}. "
         if known:
-            better = sum(gain > 0 for gain in known)
-            lead += f"{better} of {len(known)} validation metrics are better than a constant predictor."
+            lead += f"{sum(known)} of {len(known)} validation metrics are better than a constant predictor."
         else:
             lead += "Not validated yet."
-    return f'<h1>{escape(name)}</h1>\n<p class="lead">geopt pre-training. {escape(lead)}</p>'
-
-
-def _facts(run: Run) -> str:
-    found: dict[str, str | None] = {
-        "Config": run.get("name"),
-        "Dataset": " ".join(str(v) for v in (run.get("data.kind"), run.get("data.version")) if v),
-        "Training frames": run.get("data.train"),
-        "Validation frames": run.get("data.val"),
-        "Sweeps per frame": run.get("data.num_sweeps"),
-        "Seed": run.get("seed"),
-        "Frames per batch": run.get("train.batch_size"),
-        "Device": _device(run),
-    }
-    time = run.training_time()
-    if time:
-        found["Frames trained on"] = f"{time.frames:,.0f}"
-        found["Training time"] = _duration(time.seconds)
-        found["Speed"] = f"{number(time.frames / time.seconds)} frames/s"
-        found["Waiting for data"] = f"{100 * time.seconds_waiting / time.seconds:.1f} % of the time"
-    memory = run.curve("peak_memory_mb").finite.values
-    if len(memory):
-        found["Peak memory"] = f"{memory.max():,.0f} MiB"
-    items = [
-        f"<div><dt>{escape(k)}</dt><dd>{escape(str(v))}</dd></div>" for k, v in found.items() if v not in (None, "")
-    ]
-    versions = " · ".join(f"{escape(str(k))} {escape(str(v))}" for k, v in run.versions.items() if v is not None)
-    return (
-        f'<dl class="facts">{"".join(items)}</dl>\n<p class="soft"><small>{versions or "no versions.json"}</small></p>'
-    )
-
-
-def _device(run: Run) -> str | None:
-    asked, gpu, machine = run.get("train.device", "auto"), run.versions.get("gpu"), run.versions.get("machine")
-    return str(gpu) if gpu and asked != "cpu" else f"CPU, {machine}" if machine else None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+    what = facts.kind(run) + (f", {facts.origin(run)}" if run.task else "")
+    return f'<h1>{escape(name)}</h1>\n<p class="lead">geopt {escape(what)}. {escape(lead)}</p>'
 
 
 def _metrics(run: Run) -> str:
     head = "<h2>Validation</h2>"
     if not run.metrics:
         return head + '\n<p class="none">There is no validation row in metrics.jsonl.</p>'
-    rows = []
-    for key in _ordered(run.metrics):
-        metric = Metric.of(run, key)
-        words, css = verdict(metric)
-        best = f"{shown(key, metric.best[1])} <small>step {metric.best[0]:,.0f}</small>" if metric.best else "unknown"
-        name = f"{escape(title(key))} <small>{escape(NOTES.get(key, ''))}</small><code class=key>{escape(key)}</code>"
-        last = f"{shown(key, metric.last)} <small>step {metric.curve.steps[-1]:,.0f}</small>"
-        cells = (("Last", last), ("Best", best), ("Constant", shown(key, metric.constant)))
-        rows.append(
-            f"<tr><td>{name}</td>"
-            + "".join(f'<td data-label="{label}"><span>{cell}</span></td>' for label, cell in cells)
-            + f'<td data-label="Verdict"><span class="{css}">{words}</span></td></tr>'
-        )
+    metrics = [Metric.of(run, key) for key in _ordered(run.metrics)]
+    gone = [metric.key for metric in metrics if metric.is_absent and not math.isfinite(metric.last)]
+    rows = "".join(_row(metric) for metric in metrics if metric.key not in gone)
+    notes = [_note(facts.CONSTANT[run.task if run.task in facts.CONSTANT else None])]
+    if gone:
+        names = ", ".join(str(class_of(key)) for key in gone)
+        notes.append(_note(f"Absent from the validation frames, so without a number: {names}."))
+    if run.task:
+        counts = [(run.curve(key).finite.values, words) for key, words in COUNTS.items()]
+        told = [f"{values[-1]:,.0f} {words}" for values, words in counts if len(values)]
+        if told:
+            notes.append(_note("Of the validation frames, " + " and ".join(told) + "."))
     return (
         f"{head}\n<table><thead><tr><th>Metric</th><th>Last</th><th>Best</th><th>Constant</th><th>Verdict</th>"
-        f"</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        + _note(
-            "Constant: the best predictor of the training frames that gives every token the same answer. "
-            "Where it is not beaten, nothing was learned."
-        )
+        f"</tr></thead><tbody>{rows}</tbody></table>" + "\n".join(notes)
+    )
+
+
+def _row(metric: Metric) -> str:
+    key = metric.key
+    words, css = verdict(metric)
+    best = f"{shown(key, metric.best[1])} <small>step {metric.best[0]:,.0f}</small>" if metric.best else "unknown"
+    note = f"<small>{escape(NOTES.get(key, ''))}</small>" if key in NOTES else ""
+    name = f"{escape(title(key))} {note}<code class=key>{escape(key)}</code>"
+    last = f"{shown(key, metric.last)} <small>step {metric.curve.steps[-1]:,.0f}</small>"
+    constant = "absent" if metric.is_absent else shown(key, metric.constant)
+    cells = (("Last", last), ("Best", best), ("Constant", constant))
+    return (
+        f"<tr><td>{name}</td>"
+        + "".join(f'<td data-label="{label}"><span>{cell}</span></td>' for label, cell in cells)
+        + f'<td data-label="Verdict"><span class="{css}">{words}</span></td></tr>'
     )
 
 
@@ -139,24 +114,35 @@ def _curves(run: Run) -> str:
     if not run.rows:
         return '<h2>Curves</h2>\n<p class="none">metrics.jsonl is empty, so there is nothing to draw.</p>'
     parts = ["<h2>Curves</h2>"]
-    losses, metrics = run.losses, _ordered(run.metrics)
+    losses = run.losses
+    metrics = [key for key in _ordered(run.metrics) if len(run.curve(key).finite.steps) or class_of(key) is None]
     others = [k for k in run.keys if k not in losses and not k.startswith("val/") and k not in NOT_DRAWN]
     if metrics:
-        drawn = "".join(_curve(run, key, baseline=key + BASELINE) for key in metrics)
         legend = _lines(("constant", "constant predictor"))
-        parts.append(f'<h3>Validation metrics over steps</h3>{legend}<div class="curves">{drawn}</div>')
+        parts.append(f"<h3>Validation metrics over steps</h3>{legend}")
+        drawn = {key: _curve(run, key, baseline=key + BASELINE) for key in metrics}
+        at_once = [key for key in drawn if len(drawn) <= MAX_CURVES or class_of(key) is None]
+        parts.append(_grid(drawn[key] for key in at_once))
+        parts.append(_folded("Classes", [drawn[key] for key in drawn if key not in at_once]))
     if losses:
-        drawn = "".join(_curve(run, key, validation=other) for key, other in losses.items())
+        drawn = {key: _curve(run, key, validation=other) for key, other in losses.items()}
         legend = _lines(("", "training"), ("val", "validation")) if set(losses.values()) & set(run.keys) else ""
-        parts.append(f'<h3>Loss and its unweighted terms</h3>{legend}<div class="curves">{drawn}</div>')
+        parts.append(f"<h3>Loss and its unweighted terms</h3>{legend}")
+        at_once = [key for key in drawn if len(drawn) <= MAX_CURVES or key == "loss"]
+        parts.append(_grid(drawn[key] for key in at_once))
+        parts.append(_folded("Terms of the loss", [drawn[key] for key in drawn if key not in at_once]))
         if len(run.curve("loss").steps) > curves.MAX_BINS:
             parts.append(_note("Lines are means of neighbouring rows, bands reach from the lowest to the highest."))
-    if others:
-        drawn = "".join(_curve(run, key) for key in others)
-        parts.append(
-            f'<details><summary>Schedule, speed and memory</summary><div class="curves">{drawn}</div></details>'
-        )
-    return "\n".join(parts)
+    parts.append(_folded("Schedule, speed and memory", [_curve(run, key) for key in others]))
+    return "\n".join(part for part in parts if part)
+
+
+def _grid(drawn: Iterable[str]) -> str:
+    return f'<div class="curves">{"".join(drawn)}</div>'
+
+
+def _folded(summary: str, drawn: Sequence[str]) -> str:
+    return f"<details><summary>{summary}</summary>{_grid(drawn)}</details>" if drawn else ""
 
 
 def _curve(run: Run, key: str, baseline: str = "", validation: str = "") -> str:
@@ -182,8 +168,8 @@ def _lines(*named: tuple[str, str]) -> str:
 
 
 def _ordered(metrics: list[str]) -> list[str]:
-    """Those that every run is judged by come first."""
-    return [key for key in NOTES if key in metrics] + [key for key in metrics if key not in NOTES]
+    """Those that every run is judged by come first; facts about the frames are left out."""
+    return [key for key in NOTES if key in metrics] + [k for k in metrics if k not in NOTES and k not in COUNTS]
 
 
 def _pictures(run: Run, picture: Mapping[str, Any] | None) -> str:
@@ -198,8 +184,9 @@ def _pictures(run: Run, picture: Mapping[str, Any] | None) -> str:
             head + '\n<p class="none">No pictures: matplotlib is not installed. '
             "<code>pip install 'geopt-lidar[viz]'</code> brings it.</p>"
         )
-    frame = pictures.Frame(picture, run.get("data.frame", "ego"))
-    overview, closer, window = pictures.of_frame(frame)
+    frame = views.Frame(picture, run.get("data.frame", "ego"))
+    draw = task_pictures.of_frame if task_pictures.are_in(frame) else pictures.of_frame
+    overview, closer, window = draw(frame)
     about = f"Frame {frame.name}. " if frame.name else ""
     if "step" in picture:
         about += f"Weights of step {int(picture['step']):,}."

@@ -34,6 +34,14 @@ class Run(NamedTuple):
     versions: dict[str, Any]
     rows: list[dict[str, Any]]
     """Of ``metrics.jsonl``, in its order."""
+    labels: dict[str, Any] = {}
+    """Of a fine-tuning run, how many frames its label list keeps; see :meth:`geopt.train.run_folder.RunFolder.note_labels`."""
+
+    @property
+    def task(self) -> str | None:
+        """What the run was fine-tuned for, ``detection`` or ``segmentation``; None for pre-training."""
+        task = self.config.get("task")
+        return str(task) if task else None
 
     def get(self, key: str, default: Any = None) -> Any:
         """A value of the config by its dotted key."""
@@ -86,10 +94,10 @@ class Run(NamedTuple):
 
 
 def read(path: Path) -> Run:
-    """Read ``config.yaml``, ``versions.json`` and ``metrics.jsonl`` of a run folder.
+    """Read ``config.yaml``, ``versions.json``, ``labels.json`` and ``metrics.jsonl`` of a run folder.
 
-    A last line of ``metrics.jsonl`` that a killed run left half written is left out; a run that has no metrics or
-    versions yet has empty ones.
+    A last line of ``metrics.jsonl`` that a killed run left half written is left out; a run that has no metrics,
+    labels or versions yet has empty ones.
 
     Raises:
         FileNotFoundError: the folder holds no ``config.yaml``.
@@ -101,14 +109,19 @@ def read(path: Path) -> Run:
             f"{config}: there is no such file; a run folder holds config.yaml, versions.json and metrics.jsonl"
         )
     text = config.read_text(encoding="utf-8")
-    versions, metrics = path / "versions.json", path / "metrics.jsonl"
+    metrics = path / "metrics.jsonl"
     return Run(
         path=path,
         config=yaml.safe_load(text) or {},
         config_text=text,
-        versions=json.loads(versions.read_text(encoding="utf-8")) if versions.is_file() else {},
+        versions=_facts(path / "versions.json"),
         rows=_rows(metrics) if metrics.is_file() else [],
+        labels=_facts(path / "labels.json"),
     )
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from geopt.structures import Boxes, PointBatch
-from geopt.visualize import bev, colors, pictures
+from geopt.visualize import bev, colors, pictures, squares, views
 
 pytest.importorskip("matplotlib")
 image = pytest.importorskip("PIL.Image")
@@ -61,10 +61,10 @@ def test_tokens_and_cells_lie_where_points_lie(frame):
     place = (4.5, -2.5)
     index = [[14, 7, 0]]  # of 1 m squares from (-10, -10)
     figure, (panel,) = bev.panels(LOWER, UPPER, frame=frame)
-    bev.draw_tokens(panel, index, [True], [-10, -10, 0], [1, 1, 1])
+    squares.draw_tokens(panel, index, [True], [-10, -10, 0], [1, 1, 1])
     assert np.abs(centers_of(figure, colors.TOKENS["hidden"]) - where(panel, figure, *place)).max() < 1.5
     figure, (panel,) = bev.panels(LOWER, UPPER, frame=frame)
-    bev.draw_cells(panel, [[*place, 0.5]], [1, 1, 1], [True], [False], [-10, -10, 0])
+    squares.draw_cells(panel, [[*place, 0.5]], [1, 1, 1], [True], [False], [-10, -10, 0])
     assert np.abs(centers_of(figure, colors.CELLS["missed"]) - where(panel, figure, *place)).max() < 1.5
     figure, (panel,) = bev.panels(LOWER, UPPER, frame=frame)
     bev.draw_points(panel, [[*place, 0.0]], height_range=(0, 1), size_px=20)
@@ -75,7 +75,7 @@ def test_a_column_is_found_when_truth_and_prediction_meet_at_any_height():
     figure, (panel,) = bev.panels(LOWER, UPPER)
     centers = [[0.5, 0.5, 0.5], [0.5, 0.5, 1.5], [5.5, 5.5, 0.5], [-5.5, 5.5, 0.5]]
     truth, predicted = [True, False, True, False], [False, True, False, True]
-    bev.draw_cells(panel, centers, [1, 1, 1], truth, predicted, [-10, -10, 0])
+    squares.draw_cells(panel, centers, [1, 1, 1], truth, predicted, [-10, -10, 0])
     for kind, place in (("found", (0.5, 0.5)), ("missed", (5.5, 5.5)), ("invented", (-5.5, 5.5))):
         # the mark at the origin covers a corner of the first square
         assert np.abs(centers_of(figure, colors.CELLS[kind]) - where(panel, figure, *place)).max() < 4
@@ -154,13 +154,13 @@ def test_wrong_rectangle_or_frame():
 
 def test_columns_of_finds_negative_indices_too():
     index = np.array([[-3, -1, 0], [2, 5, 1], [-3, -1, 7], [-3, 4, 0]])
-    columns, row = bev.columns_of(index)
+    columns, row = squares.columns_of(index)
     assert len(columns) == 3
     assert (columns[row] == index[:, :2]).all()
 
 
 def test_detail_window_holds_the_wall(picture):
-    window = pictures.Frame(picture).detail()
+    window = views.Frame(picture).detail()
     assert window is not None
     (x0, y0), (x1, y1) = window
     assert x1 > 2 and x0 < 10 and y0 <= 4.5 <= y1  # the wall: x 2 to 10, y 4 to 4.3
