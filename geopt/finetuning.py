@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeInt, model_validator
 from geopt import config as configs
 from geopt import official
 from geopt.config_errors import ConfigError
-from geopt.data import DataConfig, LabelledCollate, PasteConfig, build_labelled
+from geopt.data import DataConfig, LabelledCollate, LabelledFrames, PasteConfig, build_labelled
 from geopt.geometry import Pyramid
 from geopt.heads import loading
 from geopt.heads.config import DetectionConfig, NeckConfig, SegmentationConfig
@@ -176,9 +176,7 @@ def finetune(config: FinetuneConfig) -> Path:
     with distributed.joined(config.train.device) as ranks:
         datasets = build_datasets(config, ranks.world_size)
         try:
-            distributed.on_main(
-                ranks, lambda: folder.open(config.model_dump(mode="json"), configs.dump(config), config.run.resume)
-            )
+            distributed.on_main(ranks, lambda: _open(folder, config, datasets))
             if not checkpoint.has_any(folder.checkpoints):  # a run that goes on has its weights there
                 initialize(model, config)
             if config.freeze:
@@ -187,6 +185,14 @@ def finetune(config: FinetuneConfig) -> Path:
         finally:
             folder.close()
     return folder.path
+
+
+def _open(folder: RunFolder, config: FinetuneConfig, datasets: Datasets) -> None:
+    folder.open(config.model_dump(mode="json"), configs.dump(config), config.run.resume)
+    plain = datasets.plain
+    assert isinstance(plain, LabelledFrames)
+    there = plain.source.select(config.data.train, config.data.frames)
+    folder.note_labels(config.data.label_fraction, len(plain), len(there.rows))
 
 
 def load_run(run: str | Path) -> tuple[FinetuneConfig, Detector | Segmenter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+FIRST = ("val/map", "val/miou", "val/accuracy")
+"""Metrics that a run is judged by."""
 LINE_EVERY_S = 10.0
 """Without a terminal, at most one line in this time."""
 
@@ -60,16 +63,29 @@ class RunConsole:
             self.say(f"step {step}/{self._total}  {numbers}  lr {row['lr']:.2e}  {_duration(left)} left")
 
     def validation(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Show the metrics that have a constant predictor, at their finest level."""
+        """Show the metrics that have a constant predictor, the main one first and at their finest level; those that are
+        undefined, because a class does not occur, by name alone."""
         names = [name.removesuffix("_baseline") for name in metrics if name.endswith("_baseline")]
-        shown = [name for name in names if "_level" not in name]
+        shown = [name for name in sorted(names, key=_place_of) if "_level" not in name]
+        undefined = [name for name in shown if math.isnan(metrics[name])]
+        shown = [name for name in shown if name not in undefined]
         self.say(f"step {step}/{self._total}  validation" + (", beside the best constant predictor" if shown else ""))
+        width = max((len(name) for name in shown), default=0) - len("val/")
         for name in shown:
-            self.say(f"    {name.removeprefix('val/'):<20}{metrics[name]:>9.4g}{metrics[name + '_baseline']:>9.4g}")
+            constant = metrics[name + "_baseline"]
+            beside = f"{'absent' if math.isnan(constant) else format(constant, '.4g'):>9}"
+            self.say(f"    {name.removeprefix('val/'):<{max(20, width)}}{metrics[name]:>9.4g}{beside}")
+        if undefined:
+            self.say("    undefined: " + ", ".join(name.removeprefix("val/") for name in undefined))
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def _place_of(name: str) -> int:
+    """Where a metric stands in the list; those that are not named keep their order behind."""
+    return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
 def _duration(seconds: float) -> str:

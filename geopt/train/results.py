@@ -8,7 +8,7 @@ from typing import Any
 from geopt.heads.base import HeadModel
 from geopt.models import encoder_io
 from geopt.train.run_folder import RunFolder, versions
-from geopt.visualize.pictures import save_strip
+from geopt.visualize import pictures, task_pictures
 from geopt.visualize.report import write_report
 
 
@@ -26,6 +26,10 @@ def write_results(folder: RunFolder, model: Any, picture: dict[str, Any] | None)
     if isinstance(model, HeadModel):
         encoder_io.write(folder.model, model.head_state(), {**description, "versions": versions()})
     write_report(folder.path, picture)
-    if picture is not None and "cell_centers" in picture:
-        with suppress(ImportError):  # without matplotlib; the report has said so
-            save_strip(folder.preview, picture, frame=description.get("frame", "ego"))
+    if picture is None:
+        return
+    with suppress(ImportError):  # without matplotlib; the report has said so
+        if task_pictures.are_in(picture):
+            task_pictures.save_strip(folder.preview, picture, frame=description.get("frame", "ego"))
+        elif "cell_centers" in picture:
+            pictures.save_strip(folder.preview, picture, frame=description.get("frame", "ego"))

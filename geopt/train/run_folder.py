@@ -45,6 +45,7 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.versions = path / "versions.json"
+        self.labels = path / "labels.json"
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.baseline = path / "baseline.safetensors"
@@ -82,6 +83,11 @@ class RunFolder:
             self.baseline.unlink(missing_ok=True)
         files.replace_text(self.config, text)
         self._note_versions()
+
+    def note_labels(self, name: str, frames: int, frames_there: int) -> None:
+        """Write down which label list a fine-tuning run uses, how many training frames it keeps, and of how many."""
+        content = {"list": name, "frames": frames, "frames_there": frames_there}
+        files.replace_text(self.labels, json.dumps(content, indent=2) + "\n")
 
     def close(self) -> None:
         if self._lock is not None:
