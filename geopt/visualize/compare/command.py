@@ -36,27 +36,32 @@ def write_comparison(
     return [*(folder / name for name in texts), *pictures.write_pictures(folder, real, simulated, names)]
 
 
+def parser() -> argparse.ArgumentParser:
+    """Of the words of the command."""
+    made = argparse.ArgumentParser(
+        prog="python -m geopt.visualize.compare",
+        description="Compare the key frames of two data sets in nuScenes format: tables, distances, pictures.",
+    )
+    made.add_argument("real", type=Path, metavar="REAL", help="folder of the one")
+    made.add_argument("simulated", type=Path, metavar="SIMULATED", help="folder of the other")
+    made.add_argument("--out", type=Path, required=True, help="folder to write")
+    for which in ("real", "simulated"):
+        made.add_argument(f"--{which}-version", default="v1.0-mini", help="folder of its tables")
+        made.add_argument(
+            f"--{which}-select", default="", help="splits, scenes, slices of scenes; without it all scenes"
+        )
+        made.add_argument(f"--{which}-name", default=which, help="what tables and pictures call it")
+        made.add_argument(f"--{which}-frame", default="", help="shown from above; without it the middle one")
+    return made
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read both data sets and write tables and pictures.
 
     Args:
         arguments: Words of the command; None takes those of the process.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m geopt.visualize.compare",
-        description="Compare the key frames of two data sets in nuScenes format: tables, distances, pictures.",
-    )
-    parser.add_argument("real", type=Path, metavar="REAL", help="folder of the one")
-    parser.add_argument("simulated", type=Path, metavar="SIMULATED", help="folder of the other")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write")
-    for which in ("real", "simulated"):
-        parser.add_argument(f"--{which}-version", default="v1.0-mini", help="folder of its tables")
-        parser.add_argument(
-            f"--{which}-select", default="", help="splits, scenes, slices of scenes; without it all scenes"
-        )
-        parser.add_argument(f"--{which}-name", default=which, help="what tables and pictures call it")
-        parser.add_argument(f"--{which}-frame", default="", help="shown from above; without it the middle one")
-    given = vars(parser.parse_args(arguments))
+    given = vars(parser().parse_args(arguments))
     measured, frames = [], []
     for which in ("real", "simulated"):
         dataset = NuScenes(given[which], given[f"{which}_version"])
