@@ -53,3 +53,53 @@ def write_run(path: Path, rows: list[dict[str, Any]]) -> Path:
     (path / "versions.json").write_text(json.dumps(versions))
     (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
+
+
+FINETUNING = """task: {task}
+init: {init}
+freeze: {freeze}
+balance: true
+seed: 7
+data: {{kind: nuscenes, root: /data/nuScenes, version: v1.0-mini, train: mini_train, val: mini_val, num_sweeps: 2,
+  frame: ego, label_fraction: frames-10-seed0}}
+paste: {{objects: {{car: 2, traffic_cone: 0, bus: 4}}, min_points: 5, fade_out: 0.2}}
+train: {{max_steps: 400, batch_size: 2, layer_decay: 0.8, device: cpu}}
+"""
+SCORES = {
+    "detection": {
+        "val/map": (0.1, 0.25, 0.05),
+        "val/ap_car": (0.2, 0.5, 0.1),
+        "val/ap_truck": (0.0, 0.0, 0.0),
+        "val/ap_traffic_cone": (0.05, 0.004, 0.0),
+        "val/ap_trailer": (None, None, None),
+        "val/boxes_outside": (3.0, 3.0, None),
+    },
+    "segmentation": {
+        "val/miou": (0.2, 0.3, 0.1),
+        "val/iou_car": (0.4, 0.3, 0.0),
+        "val/iou_bus": (None, 0.0, None),
+        "val/iou_driveable_surface": (0.5, 0.6, 0.5),
+        "val/iou_other_flat": (None, None, None),
+        "val/accuracy": (0.6, 0.7, 0.5),
+        "val/points_outside": (0.0, 0.0, None),
+    },
+}
+"""By task: at step 200, at step 400, and of the constant predictor; classes without a number are absent."""
+
+
+def finetuning_rows(task: str) -> list[dict[str, Any]]:
+    rows = train_rows(range(10, 401, 10))
+    for place, step in enumerate((200, 400)):
+        row: dict[str, Any] = {"step": step, "val/loss": 1.0}
+        row |= {key: numbers[place] for key, numbers in SCORES[task].items()}
+        counts = ("val/boxes_outside", "val/points_outside")
+        rows.append(row | {f"{key}_baseline": v[2] for key, v in SCORES[task].items() if key not in counts})
+    return rows
+
+
+def write_finetuning_run(path: Path, task: str, init: str = "runs/pretrained", freeze: bool = False) -> Path:
+    write_run(path, finetuning_rows(task))
+    (path / "config.yaml").write_text(FINETUNING.format(task=task, init=init, freeze=str(freeze).lower()))
+    labels = {"list": "frames-10-seed0", "frames": 31, "frames_there": 323}
+    (path / "labels.json").write_text(json.dumps(labels))
+    return path

@@ -20,7 +20,7 @@ def write_ply(path: Path, xyz: ArrayLike, rgb: ArrayLike, labels: ArrayLike | No
         labels: (N,) whole numbers from 0 to 65,535, stored as the property ``label``; None leaves it out.
 
     Raises:
-        ValueError: the arrays do not belong together.
+        ValueError: the arrays do not belong together, or a label does not fit.
     """
     points, colors = np.asarray(xyz, dtype="<f4"), np.asarray(rgb, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 3 or colors.shape != points.shape:
@@ -31,6 +31,11 @@ def write_ply(path: Path, xyz: ArrayLike, rgb: ArrayLike, labels: ArrayLike | No
         columns.append(("label", "<u2"))
         if np.shape(labels) != (len(points),):
             raise ValueError(f"write_ply: labels must have shape ({len(points)},), got {np.shape(labels)}")
+        wide = np.asarray(labels).astype(np.int64)
+        if not ((0 <= wide) & (wide <= 65_535)).all():
+            raise ValueError(
+                f"write_ply: labels must be whole numbers from 0 to 65535, got {wide.min()} to {wide.max()}"
+            )
     table = np.empty(len(points), dtype=columns)
     for axis, name in enumerate("xyz"):
         table[name] = points[:, axis]
