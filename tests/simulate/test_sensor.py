@@ -206,13 +206,13 @@ def test_intensities_are_whole_numbers_that_follow_reflectance_and_range():
 
 def test_retro_reflectors_are_brighter_than_anything_else_at_any_angle():
     wall, film = hits(8.0, 0.89)[2], hits(8.0, 0.95, cosine=0.4)[2]
-    assert np.median(film) > 100 > np.median(wall)
+    assert np.median(film) > 110 > 100 == wall.max()
 
 
 def test_scenes_differ_in_lasers_and_materials_and_a_laser_keeps_its_factor():
     first, second = (draw_light(HDL, np.random.default_rng(seed)) for seed in (1, 2))
     assert not np.allclose(first.ring_gain, second.ring_gain) and not np.allclose(first.brightness, second.brightness)
-    _, _, intensity = hits(8.0, 0.5, light=first)
+    _, _, intensity = hits(8.0, 0.2, light=first)
     by_ring = np.median(intensity.reshape(-1, 32), axis=0)
     assert by_ring / np.median(by_ring) == pytest.approx(first.ring_gain / np.median(first.ring_gain), rel=0.05)
     drawn = np.log([draw_light(HDL, np.random.default_rng(seed)).ring_gain for seed in range(40)])
