@@ -108,7 +108,7 @@ def street_fields(plan: Plan, grid: Grid) -> Fields:
         _join(fields["walk"], slab, np.maximum(side - street.edge_m, beyond_end))
     for place, node in plan.nodes.items():
         east, north = plan.rows[place[0]], plan.columns[place[1]]
-        inner = max(0.5, plan.walk_radius_m(place) - min(east.walk_m, north.walk_m) / 2)
+        inner = max(0.5, plan.walk_radius_m(place) - min(east.walk_m, north.walk_m) / 2 + 0.6)
         window = grid.around(Rect(node.xy, 0.0, 80.0, 80.0))
         row, column = (_within(bands[key], window, grid) for key in ((False, place[0]), (True, place[1])))
         for name, one, two, radius_m in (

@@ -30,8 +30,10 @@ def markings(ground: Ground, lanes: tuple[Lane, ...], crossings: tuple[Crossing,
         patches.append(_patches(lane, metres, 1.0, -half - LINE_M / 2, -half + LINE_M / 2))
         patches.append(_patches(lane, np.array([lane.length_m - 0.45]), 0.4, 0.1 - half, half - 0.1))
     corners = np.concatenate(patches)
-    middles = corners.mean(axis=1)
-    corners = corners[ground.surface(middles) == ROAD]
+    from_kerb = np.minimum(
+        -ground.value("road", corners.reshape(-1, 2)), ground.value("island", corners.reshape(-1, 2))
+    )
+    corners = corners[from_kerb.reshape(-1, 4).min(axis=1) > 0.1]
     z = ground.height(corners.reshape(-1, 2)) + LIFT_M
     return quads(np.concatenate([corners.reshape(-1, 2), z[:, None]], axis=1), PAINT, ROAD)
 

@@ -84,9 +84,11 @@ def joint(start: Floats, yaw: float, end: Floats, end_yaw: float) -> tuple[Float
     chord = end - start
     turn = away[0] * into[1] - away[1] * into[0]
     near = far = float(np.hypot(*chord)) / 3
-    if abs(turn) > 0.4:  # radians: a real corner; 0.5523 of the way to it makes a quarter of a circle
-        near = 0.5523 * float(chord[0] * into[1] - chord[1] * into[0]) / turn
-        far = 0.5523 * float(away[0] * chord[1] - away[1] * chord[0]) / turn
+    if (
+        abs(turn) > 0.4
+    ):  # radians: a real corner; 0.55 of the way to it would make a quarter of a circle, too near the kerb
+        near = 0.58 * float(chord[0] * into[1] - chord[1] * into[0]) / turn
+        far = 0.58 * float(away[0] * chord[1] - away[1] * chord[0]) / turn
     corners = np.stack([start, start + near * away, end - far * into, end])
 
     def curve(t: Floats) -> tuple[Floats, Floats]:

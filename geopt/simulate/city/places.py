@@ -146,7 +146,7 @@ def _place_off_street(kind: str, rng: np.random.Generator, frontage: Frontage, p
 
 def _pave_lot(rng: np.random.Generator, frontage: Frontage, mouth_u: float, rect: Rect, places: Places) -> None:
     """A parking lot: an aisle along the street between two rows of bays, and a driveway at its beginning."""
-    places.paved.append(rect)
+    places.paved.append(rect.grown(0.5))
     _open_kerb(frontage, mouth_u, 5.0, rect.width_m / 2 + 2, places)
     for k in range(int((rect.length_m - 6.6) / 2.6)):
         along = 6.5 - rect.length_m / 2 + 2.6 * (k + 0.5)
@@ -201,7 +201,7 @@ def _draw_driveways(rng: np.random.Generator, frontage: Frontage, places: Places
             street, depth = frontage.street, rng.uniform(6.5, 9.0)
             ground = beside(street, u, frontage.side, street.edge_m + 0.1, 3.0, depth)
             if places.claims.is_free(ground, margin_m=-0.1):
-                _open_kerb(frontage, u, 3.0, depth + 0.2, places)
+                _open_kerb(frontage, u, 3.2, depth + 0.9, places)
                 places.claims.take(ground)
                 if rng.uniform() < 0.7:
                     spot = beside(street, u, frontage.side, street.edge_m + depth - 5.4, 2.4, 5.2)
@@ -222,10 +222,10 @@ def _draw_kerb_bays(rng: np.random.Generator, frontage: Frontage, places: Places
         if u + length > frontage.end_u - 3.0:
             return
         if frontage.is_clear(u, u + length):
-            depth = street.parking_m - 0.15
-            rect = beside(street, u + length / 2, frontage.side, street.half_m - depth, length, depth)
+            depth = street.parking_m - 0.2
+            rect = beside(street, u + length / 2, frontage.side, street.half_m - depth - 0.1, length, depth)
             places.bays.append(
-                Bay(rect.xy, round(rect.yaw + ahead, 6), round(length - 0.2, 3), round(depth, 3), "kerb")
+                Bay(rect.xy, round(rect.yaw + ahead, 6), round(length - 0.4, 3), round(depth, 3), "kerb")
             )
             u += length
         else:

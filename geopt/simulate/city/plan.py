@@ -40,34 +40,22 @@ class Style(NamedTuple):
 
 STYLES = {
     "residential": Style(
-        (82.0, 102.0),
-        (3.1, 3.5),
-        (1.8, 2.6),
-        (1.3, 2.4),
-        (TERRAIN, TERRAIN, SIDEWALK, OTHER_FLAT),
-        0.15,
-        0.85,
-        0.15,
-        (0.0, 0.0),
+        gap_m=(82.0, 102.0), lane_m=(3.1, 3.5), walk_m=(1.7, 2.4), strip_m=(1.4, 2.6),
+        strips=(TERRAIN, TERRAIN, TERRAIN, SIDEWALK), two_lanes=0.12, parking=0.85, median=0.0, open_land=(0.0, 0.0),
     ),
     "downtown": Style(
-        (88.0, 118.0),
-        (3.2, 3.6),
-        (2.4, 3.8),
-        (1.3, 1.8),
-        (SIDEWALK, SIDEWALK, SIDEWALK, TERRAIN),
-        0.55,
-        0.65,
-        0.35,
-        (0.5, 0.0),
+        gap_m=(88.0, 118.0), lane_m=(3.2, 3.6), walk_m=(2.0, 3.2), strip_m=(1.3, 2.0),
+        strips=(SIDEWALK, SIDEWALK, TERRAIN), two_lanes=0.45, parking=0.65, median=0.08, open_land=(0.4, 0.0),
     ),
     "industrial": Style(
-        (95.0, 125.0), (3.4, 3.8), (1.7, 2.2), (1.4, 2.8), (TERRAIN, OTHER_FLAT, SIDEWALK), 0.25, 0.55, 0.2, (0.3, 0.15)
+        gap_m=(95.0, 125.0), lane_m=(3.4, 3.8), walk_m=(1.7, 2.2), strip_m=(1.4, 2.8),
+        strips=(TERRAIN, TERRAIN, SIDEWALK), two_lanes=0.2, parking=0.55, median=0.0, open_land=(0.25, 0.1),
     ),
     "park": Style(
-        (88.0, 112.0), (3.1, 3.6), (2.2, 3.2), (1.4, 2.4), (TERRAIN, TERRAIN, SIDEWALK), 0.3, 0.7, 0.25, (0.0, 0.0)
+        gap_m=(88.0, 112.0), lane_m=(3.1, 3.6), walk_m=(2.0, 2.8), strip_m=(1.4, 2.6),
+        strips=(TERRAIN, TERRAIN, SIDEWALK), two_lanes=0.25, parking=0.7, median=0.05, open_land=(0.0, 0.0),
     ),
-}
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,7 +205,7 @@ def draw_plan(seed: int, name: str) -> Plan:
     """Draw a city."""
     rng = stream(seed, name, "plan")
     style = str(rng.choice(["residential", "residential", "downtown", "downtown", "industrial", "park"]))
-    corner_m, kerb_m = rng.uniform(6.0, 8.5), rng.uniform(0.10, 0.17)
+    corner_m, kerb_m = rng.uniform(7.0, 9.0), rng.uniform(0.10, 0.17)
     rows = _draw_streets(seed, name, STYLES[style], False)
     columns = _draw_streets(seed, name, STYLES[style], True)
     roads, stubs = _draw_arms(stream(seed, name, "arms"))
@@ -249,8 +237,8 @@ def _draw_streets(seed: int, name: str, style: Style, is_north: bool) -> tuple[S
     rng = stream(seed, name, "streets", is_north)
     gaps = rng.uniform(*style.gap_m, size=NUM_STREETS - 1)
     offsets = np.concatenate([[0.0], np.cumsum(gaps)]) - gaps.sum() / 2
-    lean, streets = rng.uniform(-0.06, 0.06), []
-    boulevard, island = rng.integers(NUM_STREETS, size=2)
+    lean, streets = rng.uniform(-0.04, 0.04), []
+    boulevard, island, gravel = rng.integers(NUM_STREETS, size=3)
     for k in range(NUM_STREETS):
         own = stream(seed, name, "street", is_north, k)
         lanes = 2 if k == boulevard or own.uniform() < style.two_lanes else 1
@@ -261,14 +249,14 @@ def _draw_streets(seed: int, name: str, style: Style, is_north: bool) -> tuple[S
                 slope=lean + own.uniform(-0.03, 0.03),
                 bends=tuple(
                     (size * own.uniform(-1, 1), 2 * np.pi / own.uniform(low, high), own.uniform(0, 2 * np.pi))
-                    for size, low, high in ((5.0, 230.0, 400.0), (1.2, 110.0, 160.0))
+                    for size, low, high in ((4.5, 240.0, 400.0), (0.8, 110.0, 160.0))
                 ),
                 lanes=lanes,
                 lane_m=own.uniform(*style.lane_m),
-                median_m=own.uniform(1.1, 2.2) if k == island or own.uniform() < style.median else 0.0,
+                median_m=own.uniform(0.9, 1.3) if (k == island and is_north) or own.uniform() < style.median else 0.0,
                 parking_m=own.uniform(2.3, 2.7) if own.uniform() < style.parking else 0.0,
                 strip_m=own.uniform(*style.strip_m),
-                strip=int(own.choice(style.strips)),
+                strip=OTHER_FLAT if k == gravel and not is_north else int(own.choice(style.strips)),
                 walk_m=own.uniform(*style.walk_m),
                 speed_mps=own.uniform(8.3, 11.1) if lanes == 1 else own.uniform(11.1, 13.9),
             )

@@ -12,20 +12,20 @@ from geopt.simulate.randomness import stream
 class Nursery:
     """The plants of one city.
 
-    Kinds: ``avenue`` trees are clear of leaves up to 2.8 m, ``garden`` trees are of all shapes, ``distant`` trees have
+    Kinds: ``avenue`` trees are clear of leaves up to about 2.3 m, ``garden`` trees are of all shapes, ``distant`` trees have
     fewer, larger leaves; ``bush``; ``tuft``.
     """
 
     def __init__(self, seed: int, name: str) -> None:
         rng = stream(seed, name, "plants")
         shapes = (broad_tree, broad_tree, slim_tree, conifer)
-        garden = [shapes[k](rng, 330, 0.19, 1.9) for k in (0, 1, 2, 3, int(rng.integers(4)))]
-        distant = [shapes[k](rng, 90, 0.42, 1.8) for k in (0, 1, 2, 3)]
+        garden = [shapes[k](rng, 240, 0.25, 1.5) for k in (0, 1, 2, 3, int(rng.integers(4)))]
+        distant = [shapes[k](rng, 60, 0.55, 1.8) for k in (0, 1, 2, 3)]
         self._plants = {
-            "avenue": [broad_tree(rng, 340, 0.19, 3.0) for _ in range(3)] + [slim_tree(rng, 240, 0.17, 2.7)],
+            "avenue": [broad_tree(rng, 270, 0.25, 2.5) for _ in range(3)] + [slim_tree(rng, 200, 0.21, 2.3)],
             "garden": garden,
             "distant": distant,
-            "bush": [bush(rng, 80, 0.14) for _ in range(4)],
+            "bush": [bush(rng, 70, 0.17) for _ in range(4)],
             "tuft": [tuft(rng, rng.uniform(0.4, 1.2), rng.uniform(0.25, 0.6)) for _ in range(4)],
         }
 
@@ -34,6 +34,4 @@ class Nursery:
         plants = self._plants[kind]
         plant = plants[rng.integers(len(plants))]
         wide, tall = size * rng.uniform(0.85, 1.2), size * rng.uniform(0.9, 1.25)
-        if kind == "avenue":
-            tall = max(tall, 1.0)
         return plant._replace(vertices=plant.vertices * (wide, wide, tall)).moved((0, 0, 0), rng.uniform(0, 2 * np.pi))

@@ -16,8 +16,7 @@ from geopt.simulate.meshes import Mesh
 DRIVE_CLEAR_M = 4.4
 """Above carriageways, driveways, parking lots and sites."""
 WALK_CLEAR_M = 2.4
-LEAF_M = 0.35
-"""How far the corners of a leaf may be from its middle."""
+MARGIN_M = 0.15
 
 
 def pruned(
@@ -29,24 +28,27 @@ def pruned(
     first = mesh.vertices[mesh.faces[leaves, 0], :2] - ground.grid.lower
     leaves = leaves[near[tuple(np.rint(first).astype(int).T)]]
     corners = mesh.vertices[mesh.faces[leaves]]
-    middle = corners.mean(axis=1)[:, :2]
-    above = corners[:, :, 2].min(axis=1) - ground.height(middle)
+    middle = corners.mean(axis=1)
+    above = corners[:, :, 2].min(axis=1) - ground.height(middle[:, :2])
     low = np.flatnonzero(above < DRIVE_CLEAR_M)
-    leaves, middle, above = leaves[low], middle[low], above[low]
-    bad = np.minimum(ground.value("road", middle), ground.value("paved", middle)) < LEAF_M
-    bad &= ground.value("island", middle) > -LEAF_M
+    leaves, above = leaves[low], above[low]
+    places = np.concatenate([corners[low, :, :2], middle[low, None, :2]], axis=1)
+    flat = places.reshape(-1, 2)
+    out = np.minimum(ground.value("road", flat), ground.value("paved", flat)) < MARGIN_M
+    bad = np.asarray((out & (ground.value("island", flat) > -MARGIN_M)).reshape(-1, 4).any(axis=1))
     for site in sites:
         rect = Rect(site.xy, site.yaw, site.length_m, site.width_m)
-        bad |= rect.outside_m(middle) < LEAF_M
+        bad |= (rect.outside_m(places) < MARGIN_M).any(axis=1)
     step = 0.5  # half the distance between the points of a walk
     paths: tuple[Walk | Crossing, ...] = (*walks, *crossings)
     for path in paths:
-        reach = float(np.hypot(path.width_m + LEAF_M, step))
-        box = (middle > path.line.min(axis=0) - reach) & (middle < path.line.max(axis=0) + reach)
+        reach = float(np.hypot(path.width_m + MARGIN_M, step))
+        middle = places[:, 3]
+        box = (middle > path.line.min(axis=0) - 2 * reach) & (middle < path.line.max(axis=0) + 2 * reach)
         left = np.flatnonzero(box.all(axis=1) & ~bad & (above < WALK_CLEAR_M))
         if len(left):
-            distance, _ = cKDTree(path.line).query(middle[left], distance_upper_bound=reach)
-            bad[left[np.isfinite(distance)]] = True
+            distance, _ = cKDTree(path.line).query(places[left], distance_upper_bound=reach)
+            bad[left[np.isfinite(distance).any(axis=1)]] = True
     kept = np.ones(len(mesh.faces), dtype=bool)
     kept[leaves[bad]] = False
     return mesh._replace(

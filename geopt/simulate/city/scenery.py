@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -20,7 +22,7 @@ from geopt.simulate.randomness import stream
 
 KERBSIDE = {
     "residential": {
-        "tree": 0.28,
+        "tree": 0.36,
         "bush": 0.10,
         "sign": 0.07,
         "hydrant": 0.03,
@@ -29,14 +31,14 @@ KERBSIDE = {
         "tuft": 0.1,
     },
     "downtown": {
-        "tree": 0.18,
+        "tree": 0.28,
         "sign": 0.10,
         "bollard": 0.12,
         "parking_meter": 0.12,
         "litter_bin": 0.06,
         "cabinet": 0.05,
     },
-    "industrial": {"tree": 0.15, "bush": 0.12, "sign": 0.08, "tuft": 0.25, "cabinet": 0.06, "hydrant": 0.03},
+    "industrial": {"tree": 0.24, "bush": 0.12, "sign": 0.08, "tuft": 0.25, "cabinet": 0.06, "hydrant": 0.03},
     "park": {"tree": 0.36, "bush": 0.10, "sign": 0.06, "litter_bin": 0.06, "bollard": 0.06, "tuft": 0.1},
 }
 """Chance of each thing at each place of the strip behind a kerb."""
@@ -47,12 +49,22 @@ LOTS = {  # share with a building, length, depth, setback, storeys, builder
     "park": (0.18, (8.0, 16.0), (7.0, 12.0), (2.0, 8.0), (1, 4), block),
 }
 BOUNDS = {
-    "residential": ("hedge", "hedge", "pickets", "wall", ""),
-    "downtown": ("wall", "rail", "hedge"),
+    "residential": ("hedge", "hedge", "hedge", "pickets", "wall", ""),
+    "downtown": ("wall", "rail", "hedge", "hedge"),
     "industrial": ("mesh", "mesh", "wall", "hedge", ""),
-    "park": ("hedge", "rail", "", ""),
+    "park": ("hedge", "hedge", "rail", ""),
 }
 """What divides lots from the sidewalk; one is drawn for each lot."""
+
+
+class Lot(NamedTuple):
+    """A part of a frontage, and the random numbers for it."""
+
+    u: float
+    length_m: float
+    depth_m: float
+    """From the sidewalk to the building, or to where it would end."""
+    rng: np.random.Generator
 
 
 class Scenery:
@@ -66,8 +78,11 @@ class Scenery:
         self._put_signals(stream(seed, name, "signals"))
         for k, frontage in enumerate(places.frontages):
             self._line_kerb(stream(seed, name, "kerb", k), frontage)
-        for k, frontage in enumerate(places.frontages):
-            self._fill_lots(stream(seed, name, "lots", k), frontage)
+        lots = [self._build_lots(stream(seed, name, "lots", k), f) for k, f in enumerate(places.frontages)]
+        for frontage, some in zip(places.frontages, lots):
+            for lot in some:
+                self._plant_yard(frontage, lot)
+                self._bound(frontage, lot)
         self._fill_land(stream(seed, name, "scatter"))
 
     def put(self, mesh: Mesh, xy: ArrayLike, yaw: float, sink_m: float = 0.0) -> None:
@@ -125,31 +140,37 @@ class Scenery:
                 self.put(made, street.point(u, frontage.side * (street.half_m + street.strip_m / 2)), yaw)
             u += rng.uniform(2.5, 5.0)
 
-    def _fill_lots(self, rng: np.random.Generator, frontage: Frontage) -> None:
-        """Buildings, yards and bus shelters side by side behind a sidewalk."""
+    def _build_lots(self, rng: np.random.Generator, frontage: Frontage) -> list[Lot]:
+        """Put up buildings side by side behind a sidewalk; returns the lots, built on or not."""
         street, style = frontage.street, frontage.style
         share, lengths, depths, setbacks, storeys, build = LOTS[style]
-        mean_storeys = rng.uniform(*storeys)
+        mean_storeys, lots = rng.uniform(*storeys), []
         if rng.uniform() < 0.15:
-            self._put_beside(
-                frontage, rng, furniture.shelter(rng), rng.uniform(frontage.start_u, frontage.end_u), 4.2, 1.6
-            )
+            self._put_beside(frontage, furniture.shelter(rng), rng.uniform(frontage.start_u, frontage.end_u), 4.2, 1.6)
         u = frontage.start_u - 4.0
         while u < frontage.end_u + 4.0:
             length, setback = rng.uniform(*lengths), rng.uniform(*setbacks)
             lot = np.random.default_rng(rng.integers(2**63))
-            middle = u + length / 2
-            taken = False
-            if lot.uniform() < share:
-                for depth in (lot.uniform(*depths), 0.75 * depths[0], 0.5 * depths[0]):
-                    rect = beside(street, middle, frontage.side, street.edge_m + setback, length - 0.3, depth)
-                    if not taken and self.claims.try_take(rect.grown(0.15), 0.02):
-                        taken = True
+            gap = rng.uniform(0.0, 1.5) if style == "downtown" else rng.uniform(1.0, 5.0)
+            depth = lot.uniform(*depths)
+            is_wanted, is_built = lot.uniform() < share, False
+            yard = max(setback - 1.4, min(setback, 0.3))  # steps, balconies and awnings reach 1.3 m before the front
+            for long, deep in ((1.0, depth), (1.0, 0.75 * depths[0]), (0.6, depths[0]), (0.6, 0.6 * depths[0])):
+                if is_wanted and not is_built:
+                    middle = u + long * length / 2
+                    rect = beside(street, middle, frontage.side, street.edge_m + setback, long * length - 0.3, deep)
+                    porch = beside(street, middle, frontage.side, street.edge_m + yard, rect.length_m, setback - yard)
+                    is_built = self.claims.is_free(porch) and self.claims.try_take(rect.grown(0.15), 0.02)
+                    if is_built:
+                        self.claims.take(porch)
                         floors = int(np.clip(round(lot.normal(mean_storeys, 1.0)), 1, 12))
-                        self._erect(build(lot, rect.length_m, depth, floors), rect, frontage.side)
-            self._plant_yard(lot, frontage, u, length, setback if taken else depths[1])
-            self._bound(lot, frontage, u, length)
-            u += length + (rng.uniform(0.0, 1.5) if style == "downtown" else rng.uniform(1.0, 5.0))
+                        self._erect(build(lot, rect.length_m, deep, floors), rect, frontage.side)
+                        length = long * length
+            if is_wanted and not is_built:
+                length = 3.0  # the ground is taken; try again farther on
+            lots.append(Lot(u, length, setback if is_built else depths[1], lot))
+            u += length + gap
+        return lots
 
     def _erect(self, mesh: Mesh, rect: Rect, side: int) -> None:
         """Stand a building on its ground, its front towards the street."""
@@ -159,52 +180,50 @@ class Scenery:
         self.parts.append(mesh.moved((*front, max(z, float(self.ground.height(front[None])[0]))), yaw))
 
     def _put_beside(
-        self,
-        frontage: Frontage,
-        rng: np.random.Generator,
-        mesh: Mesh,
-        u: float,
-        length: float,
-        depth: float,
-        near_m: float = 0.2,
-    ) -> bool:
+        self, frontage: Frontage, mesh: Mesh, u: float, length: float, depth: float, near_m: float = 0.2
+    ) -> None:
         """Put a thing behind the sidewalk if there is room."""
         street = frontage.street
         rect = beside(street, u, frontage.side, street.edge_m + near_m, length, depth)
-        is_free = self.claims.try_take(rect)
-        if is_free:
+        if self.claims.try_take(rect):
             self.put(mesh, rect.xy, rect.yaw + (0.0 if frontage.side > 0 else np.pi))
-        return is_free
 
-    def _plant_yard(self, rng: np.random.Generator, frontage: Frontage, u: float, length: float, depth: float) -> None:
+    def _plant_yard(self, frontage: Frontage, lot: Lot) -> None:
         """Trees and bushes between a sidewalk and what stands behind it."""
-        density = {"residential": 0.022, "downtown": 0.008, "industrial": 0.012, "park": 0.03}[frontage.style]
-        for _ in range(rng.poisson(density * self._green * length * depth)):
-            place, away = u + rng.uniform(0, length), 0.9 + rng.uniform(0, max(depth - 1.5, 0.5))
+        rng, style = lot.rng, frontage.style
+        density = {"residential": 0.03, "downtown": 0.01, "industrial": 0.016, "park": 0.04}[style]
+        for _ in range(rng.poisson(density * self._green * lot.length_m * lot.depth_m)):
+            u, away = lot.u + rng.uniform(0, lot.length_m), 0.9 + rng.uniform(0, max(lot.depth_m - 1.5, 0.5))
             kind = str(rng.choice(["garden", "bush", "bush", "tuft"]))
             size = 0.5 if kind == "tuft" else 0.8
-            self._put_beside(frontage, rng, self.nursery.grow(rng, kind), place, size, size, away)
-        if frontage.style == "downtown" and rng.uniform() < 0.15:
-            self._put_beside(frontage, rng, furniture.bench(rng), u + rng.uniform(0, length), 2.0, 0.8)
+            self._put_beside(frontage, self.nursery.grow(rng, kind), u, size, size, away)
+        if style == "downtown" and rng.uniform() < 0.15:
+            self._put_beside(frontage, furniture.bench(rng), lot.u + rng.uniform(0, lot.length_m), 2.0, 0.8)
         if rng.uniform() < 0.05:
-            self._put_beside(frontage, rng, furniture.billboard(rng), u + length / 2, 4.6, 0.5, 0.8)
+            self._put_beside(frontage, furniture.billboard(rng), lot.u + lot.length_m / 2, 4.6, 0.5, 0.8)
 
-    def _bound(self, rng: np.random.Generator, frontage: Frontage, u: float, length: float) -> None:
+    def _bound(self, frontage: Frontage, lot: Lot) -> None:
         """A fence, wall or hedge along the sidewalk, in pieces, with gaps where the ground is taken."""
-        kind = str(rng.choice(BOUNDS[frontage.style]))
-        piece_m, height = 2.4, rng.uniform(0.8, 1.9)
-        if not kind:
+        rng, street = lot.rng, frontage.street
+        kind, height = str(rng.choice(BOUNDS[frontage.style])), rng.uniform(0.8, 1.9)
+        count = round(lot.length_m / 2.4)
+        if not kind or not count:
             return
+        piece_m = lot.length_m / count
         width = 0.7 if kind == "hedge" else 0.3
         made = hedge(rng, piece_m, width, height) if kind == "hedge" else furniture.fence(rng, piece_m, kind)
-        for k in range(int(length / piece_m)):
-            self._put_beside(frontage, rng, made, u + (k + 0.5) * piece_m, piece_m - 0.1, width, 0.12)
+        middles = lot.u + (np.arange(count) + 0.5) * piece_m
+        rects = [beside(street, u, frontage.side, street.edge_m + 0.12, piece_m, width) for u in middles]
+        free = [rect for rect in rects if self.claims.is_free(rect)]  # all asked before any is taken: they touch
+        for rect in free:
+            self.claims.take(rect)
+            self.put(made, rect.xy, rect.yaw + (0.0 if frontage.side > 0 else np.pi))
 
     def _fill_land(self, rng: np.random.Generator) -> None:
         """Plants, sheds, back buildings and clutter on what is left, and coarser things far from the streets."""
         low = np.array(self.ground.grid.lower) + 8.0
         high = np.array(self.ground.grid.lower) + np.array(self.ground.grid.shape) - 9.0
-        places = rng.uniform(low, high, size=(2000, 2))
+        places = rng.uniform(low, high, size=(1700, 2))
         walk = self.ground.value("walk", places)
         row = sum((places[:, 1] > s.point(places[:, 0])[:, 1]).astype(int) for s in self.plan.rows)
         column = sum((places[:, 0] > s.point(places[:, 1])[:, 0]).astype(int) for s in self.plan.columns)
@@ -234,10 +253,10 @@ class Scenery:
     def _fill_near(self, rng: np.random.Generator, style: str, place: np.ndarray) -> None:
         draw, yaw = rng.uniform() / self._green, rng.uniform(0, 2 * np.pi)
         trees, bushes = {
-            "residential": (0.16, 0.28),
+            "residential": (0.10, 0.24),
             "downtown": (0.12, 0.18),
             "industrial": (0.1, 0.22),
-            "park": (0.4, 0.6),
+            "park": (0.28, 0.5),
         }[style]
         if draw < trees:
             if self.claims.try_take(Rect(place, 0.0, 1.6, 1.6)):

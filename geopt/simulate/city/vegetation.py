@@ -74,12 +74,12 @@ def hedge(rng: np.random.Generator, length: float, width: float, height: float) 
     """A clipped hedge along x, its middle at the origin: a dense core in a shell of leaves."""
     a, b = length / 2, width / 2
     core = box((-a, -b + 0.15, -0.5), (a, b - 0.15, height - 0.15), VEGETATION, 0.3)
-    count = int(20 * length * (height + width))
+    count = int(15 * length * (height + width))
     middles = rng.uniform((-a, -b, 0.05), (a, b, height), size=(count, 3))
     face = rng.integers(0, 4, size=count)
     middles[face == 3, 2] = height - 0.08
     middles[face < 3, 1] = (np.where(face % 2, b, -b) * rng.uniform(0.75, 0.95, size=count))[face < 3]
-    return merged([core, foliage(rng, middles, 0.1)])
+    return merged([core, foliage(rng, middles, 0.12)])
 
 
 def tuft(rng: np.random.Generator, radius_m: float, height_m: float) -> Mesh:

@@ -69,10 +69,10 @@ def build_walks(plan: Plan) -> tuple[list[Walk], dict[Side, int]]:
         narrow = min(run.street.walk_m for run in runs)
         if is_closed:
             line = _line(plan, runs, True, 0.0)
-            half = narrow / 2 - 0.1
+            half = narrow / 2 - 0.2
         else:
             there, back = (_line(plan, runs, False, side * narrow / 4) for side in (-1, 1))
-            line, half = np.concatenate([there, back[::-1]]), narrow / 4 - 0.1
+            line, half = np.concatenate([there, back[::-1]]), narrow / 4 - 0.12
         closed = path_of(np.concatenate([line, line[:1]]))
         walks.append(Walk(closed.line, closed.headings, round(half, 3)))
     return walks, owner
