@@ -24,27 +24,27 @@ def pruned(
 ) -> Mesh:
     """The mesh without the faces of vegetation that are in the way."""
     leaves = np.flatnonzero(mesh.label == VEGETATION)
-    near = _is_near(ground, sites)
+    is_near = _is_near(ground, sites)
     first = mesh.vertices[mesh.faces[leaves, 0], :2] - ground.grid.lower
-    leaves = leaves[near[tuple(np.rint(first).astype(int).T)]]
+    leaves = leaves[is_near[tuple(np.rint(first).astype(int).T)]]
     corners = mesh.vertices[mesh.faces[leaves]]
     middle = corners.mean(axis=1)
     above = corners[:, :, 2].min(axis=1) - ground.height(middle[:, :2])
     low = np.flatnonzero(above < DRIVE_CLEAR_M)
-    leaves, above = leaves[low], above[low]
-    places = np.concatenate([corners[low, :, :2], middle[low, None, :2]], axis=1)
+    leaves, above, middle = leaves[low], above[low], middle[low]
+    places = np.concatenate([corners[low, :, :2], middle[:, None, :2]], axis=1)
     flat = places.reshape(-1, 2)
     out = np.minimum(ground.value("road", flat), ground.value("paved", flat)) < MARGIN_M
     bad = np.asarray((out & (ground.value("island", flat) > -MARGIN_M)).reshape(-1, 4).any(axis=1))
     for site in sites:
         rect = Rect(site.xy, site.yaw, site.length_m, site.width_m)
-        bad |= (rect.outside_m(places) < MARGIN_M).any(axis=1)
+        near = np.flatnonzero(np.abs(middle[:, :2] - site.xy).max(axis=1) < site.length_m + site.width_m)
+        bad[near] |= (rect.outside_m(places[near]) < MARGIN_M).any(axis=1)
     step = 0.5  # half the distance between the points of a walk
     paths: tuple[Walk | Crossing, ...] = (*walks, *crossings)
     for path in paths:
         reach = float(np.hypot(path.width_m + MARGIN_M, step))
-        middle = places[:, 3]
-        box = (middle > path.line.min(axis=0) - 2 * reach) & (middle < path.line.max(axis=0) + 2 * reach)
+        box = (places[:, 3] > path.line.min(axis=0) - 2 * reach) & (places[:, 3] < path.line.max(axis=0) + 2 * reach)
         left = np.flatnonzero(box.all(axis=1) & ~bad & (above < WALK_CLEAR_M))
         if len(left):
             distance, _ = cKDTree(path.line).query(places[left], distance_upper_bound=reach)
