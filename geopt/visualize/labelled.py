@@ -106,6 +106,11 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     return (*(name for name in known if name in kept), *sorted(kept.difference(known)))
 
 
+def draw_points(panel: bev.Panel, xyz: ArrayLike, rgb: ArrayLike) -> None:
+    """Points (N, 3) in metres in colours (N, 3), as larger dots than those of heights: a few must tell a class."""
+    bev.draw_colored(panel, xyz, rgb, size_px=min(4.5, max(2.6, 0.08 * panel.pixels_per_m)))
+
+
 def draw_boxes(panel: bev.Panel, boxes: DrawnBoxes) -> None:
     """Outlines in the colours of the classes; the higher the score, the stronger the line."""
     scores = np.ones(len(boxes.names)) if boxes.scores is None else np.asarray(boxes.scores, dtype=np.float64)
@@ -156,7 +161,7 @@ def save_bev(
     names = in_order({*classes_in(rgb), *boxes.names})
     extra = [] if truth is None else [(colors.INK, "true box, dashed")]
     figure, (panel,) = with_legend(lower, upper, names, extra, frame=frame, titles=(title,), width_px=width_px)
-    bev.draw_colored(panel, xyz, rgb)
+    draw_points(panel, xyz, rgb)
     if truth is not None:
         draw_truth(panel, truth.geometry)
     draw_boxes(panel, boxes)

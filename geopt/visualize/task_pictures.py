@@ -133,11 +133,6 @@ def _picture(frame: Frame, view: _View, window: Window) -> Picture:
     return Picture(view.title, view.caption(frame, window), legend, bev.png(figure, PALETTE))
 
 
-def _draw_points(panel: bev.Panel, xyz: NDArray[Any], rgb: NDArray[Any]) -> None:
-    # larger than dots of height: a class must be told by a few points
-    bev.draw_colored(panel, xyz, rgb, size_px=min(4.5, max(2.8, 0.08 * panel.pixels_per_m)))
-
-
 # Boxes.
 
 
@@ -157,12 +152,12 @@ def _classes_of_boxes(which: str) -> Callable[[Frame, Window], tuple[str, ...]]:
 
 def _draw_true_boxes(frame: Frame, panel: bev.Panel) -> None:
     boxes = _boxes(frame, "true")
-    _draw_points(panel, frame["points"], labelled.point_colors(frame["points"], None, boxes))
+    labelled.draw_points(panel, frame["points"], labelled.point_colors(frame["points"], None, boxes))
     labelled.draw_boxes(panel, boxes)
 
 
 def _draw_predicted_boxes(frame: Frame, panel: bev.Panel) -> None:
-    _draw_points(panel, frame["points"], labelled.greys(frame["points"][:, 2]))
+    labelled.draw_points(panel, frame["points"], labelled.greys(frame["points"][:, 2]))
     labelled.draw_truth(panel, frame["boxes_true"])
     labelled.draw_boxes(panel, _boxes(frame, "predicted"))
 
@@ -209,17 +204,17 @@ def _classes_of_labels(which: str) -> Callable[[Frame, Window], tuple[str, ...]]
 def _draw_true_labels(frame: Frame, panel: bev.Panel) -> None:
     known = frame["labels_true"] > 0
     rgb = labelled.label_colors(frame["labels_true"][known], frame.classes)
-    _draw_points(panel, frame["points"][known], rgb)
+    labelled.draw_points(panel, frame["points"][known], rgb)
 
 
 def _draw_predicted_labels(frame: Frame, panel: bev.Panel) -> None:
-    _draw_points(panel, frame["points"], labelled.label_colors(frame["labels_predicted"], frame.classes))
+    labelled.draw_points(panel, frame["points"], labelled.label_colors(frame["labels_predicted"], frame.classes))
 
 
 def _draw_verdicts(frame: Frame, panel: bev.Panel) -> None:
     known = frame["labels_true"] > 0
     is_right = (frame["labels_predicted"] == frame["labels_true"])[known].astype(np.int64)
-    bev.draw_colored(
+    labelled.draw_points(
         panel, frame["points"][known], colors.rgb([colors.VERDICTS[n] for n in ("wrong", "right")])[is_right]
     )
 
