@@ -295,7 +295,7 @@ def demo(
         "runs/demo"
     ),
 ) -> None:
-    """Simulate a street, pre-train on it for some minutes, and compare with constant predictors on unseen scenes.
+    """Simulate a city, pre-train on it for some minutes, and compare with constant predictors on unseen scenes.
 
     Example: [bold]geopt demo runs/demo[/bold]
     """

@@ -1,4 +1,4 @@
-"""The whole way in one call: a simulated street, pre-training on it, numbers on scenes that training never saw."""
+"""The whole way in one call: a simulated city, pre-training on it, numbers on scenes that training never saw."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from geopt import pretraining
-from geopt.simulate import simulate
+from geopt.simulate import default_workers, simulate
 
 SCENES, KEYFRAMES, SWEEPS = 6, 10, 3
 NEEDED = {"occupancy_iou": 0.10, "normal_error_deg": 0.10, "centroid_error_m": 0.05, "curvature_error": 0.05}
@@ -15,16 +15,13 @@ NEEDED = {"occupancy_iou": 0.10, "normal_error_deg": 0.10, "centroid_error_m": 0
 
 
 def simulate_city(out: Path, progress: Callable[[int, int], None] | None = None) -> Path:
-    """Write the data set ``out/city``, unless it is there.
+    """Write the data set ``out/city``, or what is missing of it.
 
     Args:
         out: Folder of the demo.
         progress: Called with scans done and in all.
     """
-    city = out / "city"
-    if not (city / "v1.0-mini" / "splits.json").is_file():  # tables come last: without them it was cut off
-        simulate(city, SCENES, KEYFRAMES, SWEEPS, seed=0, progress=progress)
-    return city
+    return simulate(out / "city", SCENES, KEYFRAMES, SWEEPS, seed=0, progress=progress, workers=default_workers())
 
 
 def pretrain_on(city: Path, out: Path) -> dict[str, tuple[float, float]]:
