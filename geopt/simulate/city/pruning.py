@@ -26,7 +26,9 @@ def pruned(
     leaves = np.flatnonzero(mesh.label == VEGETATION)
     is_near = _is_near(ground, sites)
     first = mesh.vertices[mesh.faces[leaves, 0], :2] - ground.grid.lower
-    leaves = leaves[is_near[tuple(np.rint(first).astype(int).T)]]
+    cell = np.rint(first).astype(int)
+    on_grid = ((cell >= 0) & (cell < is_near.shape)).all(axis=1)  # a crown at the edge of the map may reach beyond it
+    leaves = leaves[on_grid][is_near[tuple(cell[on_grid].T)]]
     corners = mesh.vertices[mesh.faces[leaves]]
     middle = corners.mean(axis=1)
     above = corners[:, :, 2].min(axis=1) - ground.height(middle[:, :2])
