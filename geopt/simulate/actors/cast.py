@@ -17,7 +17,12 @@ COMPANIONS: Mapping[str, float] = {
     "car": 0.22, "bus": 0.16, "truck": 0.10, "box_truck": 0.08, "tractor": 0.16, "motorcyclist": 0.12, "cyclist": 0.04,
     "police_car": 0.04, "ambulance": 0.03, "bendy_bus": 0.05,
 }  # fmt: skip
-"""Shares of the kinds that share the way of the ego, so that rare ones are seen."""
+"""Shares of the kinds behind the ego that share its way, so that rare ones are seen."""
+LEADERS: Mapping[str, float] = {
+    "car": 0.38, "truck": 0.12, "box_truck": 0.12, "bus": 0.1, "motorcyclist": 0.16, "cyclist": 0.04, "police_car": 0.04,
+    "ambulance": 0.04,
+}  # fmt: skip
+"""Shares of the kinds before the ego: those that do not hold it up for long."""
 PARKED: Mapping[str, float] = {
     "car": 0.50, "suv": 0.20, "van": 0.09, "pickup": 0.07, "taxi": 0.03, "motorcycle": 0.06, "truck": 0.02,
     "box_truck": 0.02, "police_car": 0.01,
@@ -41,7 +46,7 @@ def draw_manner(kind: str, rng: np.random.Generator) -> Manner:
     return Manner(
         hurry=float(np.clip(rng.normal(0.95, 0.09), 0.75, 1.1)),
         top_mps=top,
-        accelerate_mps2=calm * float(rng.uniform(1.4, 2.2)),
+        accelerate_mps2=calm * float(rng.uniform(1.8, 2.6)),
         brake_mps2=float(rng.uniform(1.6, 2.2)),
         headway_s=float(rng.uniform(0.9, 1.5)),
         gap_m=float(rng.uniform(1.6, 2.6)),

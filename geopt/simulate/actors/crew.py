@@ -13,12 +13,16 @@ from geopt.simulate.actors.driving import Driving, Vehicle
 from geopt.simulate.actors.following import Manner
 from geopt.simulate.actors.junctions import Reservations
 from geopt.simulate.actors.network import Network
-from geopt.simulate.meshes import Figure, draw_figure
+from geopt.simulate.actors.wardrobe import Wardrobe
+from geopt.simulate.meshes import Figure
 from geopt.simulate.randomness import Floats, stream
 
 EGO_BODY = Body(4.4, 2.0, 1.3)
 """The car that carries the sensor; the rear axle is 1.3 m behind the middle."""
 EGO_MANNER = Manner(0.95, 12.0, 1.5, 1.9, 1.2, 2.4)
+EGO_HEAD_START_S = 8.0
+NUM_DRAFTS = 16
+"""Ways drawn for the ego, of which it takes the one with most to see."""
 NUM_PLANNED = 60
 """Lanes of the ego's way that others may share."""
 
@@ -35,24 +39,37 @@ class Crew:
     """Everybody who drives, from ``begin_s`` on.
 
     Args:
+        sights: (S, 3) places and weights of what the ego should come by.
         num_vehicles: About how many, the ego included.
         step_s: Seconds.
     """
 
     def __init__(
-        self, seed: int, name: str, network: Network, reservations: Reservations, num_vehicles: int, step_s: float
+        self,
+        seed: int,
+        name: str,
+        network: Network,
+        reservations: Reservations,
+        wardrobe: Wardrobe,
+        sights: Floats,
+        num_vehicles: int,
+        step_s: float,
     ) -> None:
-        self._seed, self._name, self._network = seed, name, network
+        self._seed, self._name, self._network, self._wardrobe = seed, name, network, wardrobe
         rng = stream(seed, name, "crew")
         wide = network.open_to(Body(11.0, 3.0, 3.2))
-        self._guide = routes.ego_route(network, stream(seed, name, "ego"), NUM_PLANNED, wide)
+        self._guide = routes.liveliest(
+            network,
+            [routes.ego_route(network, stream(seed, name, "ego", k), NUM_PLANNED, wide) for k in range(NUM_DRAFTS)],
+            sights,
+        )
         self.focus: Floats = network.middle[self._guide[0]]
         """Where the ego is, about."""
         self.drivers: list[Driver] = []
         self._shares_way: dict[int, int] = {}
         self._open: list[frozenset[int]] = []
         self._fill(rng, num_vehicles)
-        signs = frozenset(k for k in range(len(network.grounds)) if stream(seed, name, "sign", k).uniform() < 0.12)
+        signs = frozenset(k for k in range(len(network.grounds)) if stream(seed, name, "sign", k).uniform() < 0.06)
         self.driving = Driving(network, reservations, [d.vehicle for d in self.drivers], self._choose, signs, step_s)
 
     @property
@@ -97,7 +114,7 @@ class Crew:
         self._open.append(network.open_to(EGO_BODY))
         self._shares_way[0] = 1
         for _ in range(int(rng.integers(1, 3))):
-            self._add(starts, lane, rng, cast.COMPANIONS, everywhere, EGO_BODY.total_m + 12.0)
+            self._add(starts, lane, rng, cast.LEADERS, everywhere, EGO_BODY.total_m + 12.0)
         place = starts.take(lane, EGO_BODY, float(rng.uniform(6.0, 10.0)))
         if place is None:
             raise ValueError(f"Crew: the ego's first lane must have room for it, got {network.length_m[lane]} m")
@@ -144,10 +161,10 @@ class Crew:
         """A vehicle of a kind, nowhere yet; "" is the ego."""
         rng = stream(self._seed, self._name, "vehicle", number)
         if not kind:
-            return Driver(Vehicle(number, EGO_BODY, EGO_MANNER, [], [0.0], 0.0, 0.0, rng), ())
-        figures: tuple[Figure, ...] = (draw_figure(kind, rng),)
+            return Driver(Vehicle(number, EGO_BODY, EGO_MANNER, [], [0.0], 0.0, 0.0, rng, EGO_HEAD_START_S), ())
+        figures: tuple[Figure, ...] = (self._wardrobe.draw(kind, rng),)
         if kind == "tractor":
-            figures = (*figures, draw_figure("trailer", rng))
+            figures = (*figures, self._wardrobe.draw("trailer", rng))
         pauses = cast.PAUSES.get(kind, 0.01)
         manner = cast.draw_manner(kind, rng)
-        return Driver(Vehicle(number, body_of(*figures), manner, [], [0.0], 0.0, 0.0, rng, pauses), figures)
+        return Driver(Vehicle(number, body_of(*figures), manner, [], [0.0], 0.0, 0.0, rng, pauses=pauses), figures)

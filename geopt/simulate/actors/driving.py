@@ -49,6 +49,8 @@ class Vehicle:
     v: float
     rng: np.random.Generator
     """Decides only what this vehicle does, in the order in which it happens."""
+    head_start_s: float = 0.0
+    """Waiting that others see before it has begun: the ego is let through sooner."""
     pauses: float = 0.0
     """Chance to stop for a while on a road."""
     front: int = 0
@@ -244,33 +246,33 @@ class Driving:
         """How far before the junction a driver stops who may not pass."""
         junction = self._network.junction[car.route[slot]]
         taken, wished = self._reservations.setback_m(junction, car.route[slot - 1], car.number)
-        if wished > taken and ahead - wished > 0.5 + car.v * car.v / 5.0:
+        if wished > taken and ahead > _zone_m(wished, car.v):
             taken = wished
-        return max(STOP_BEFORE_M, taken + CLEAR_M if taken else 0.0)
+        return max(STOP_BEFORE_M, _zone_m(taken, 0.0) + 0.1 if taken else 0.0)
 
     def _may_pass(self, car: Vehicle, slot: int, ahead: float, time_s: float) -> bool:
         """Whether a driver, ``ahead`` metres before a junction, gets the way through it."""
         network, reservations = self._network, self._reservations
         connector, out = car.route[slot], car.route[slot + 1]
         junction = network.junction[connector]
-        if ahead > 8.0 + 1.0 * car.v + car.v * car.v / 3.2 or car.pause_at_m < math.inf:
+        if ahead > 5.0 + 0.6 * car.v + car.v * car.v / 4.0 or car.pause_at_m < math.inf:
             return False
         if junction in self._stop_signs and not car.has_stopped:
             car.has_stopped = car.v < 0.3 and ahead < 3.0
             return False
         if car.asked_s == NEVER_S:
-            car.asked_s = time_s
+            car.asked_s = time_s - car.head_start_s
         taken, wished = reservations.setback_m(junction, car.route[slot - 1], car.number)
-        if taken or (wished and ahead > wished) or not reservations.is_clear(junction, out):
+        if taken or (wished and ahead > _zone_m(wished, car.v)) or not reservations.is_clear(junction, out):
             reservations.forget(junction, car.number)
             return False
         body = enclosing(car.body)
         swings = network.swings(connector, body)
         if not self._is_clear(junction, swings):
             reservations.forget(junction, car.number)
-            if time_s - car.asked_s > 3.0:
+            if time_s - car.asked_s > 1.0:
                 reservations.ask_to_keep_clear(junction, car.number, swings)
-            if time_s - car.asked_s > TIRED_S:
+            if time_s - car.asked_s - car.head_start_s > TIRED_S:
                 self._turn_elsewhere(car, slot, time_s)
             return False
         room = network.length_m[out]
@@ -280,7 +282,7 @@ class Driving:
         need = car.body.total_m + ROOM_M
         if room - reservations.promised_m(junction, out) < min(need, network.length_m[out] - 1.0):
             reservations.forget(junction, car.number)
-            if time_s - car.asked_s > TIRED_S:
+            if time_s - car.asked_s - car.head_start_s > TIRED_S:
                 self._turn_elsewhere(car, slot, time_s)
             return False
         sweep = network.sweep(connector, body)
@@ -297,7 +299,7 @@ class Driving:
         lengths = self._network.length_m
         for lane, reach in swings.arriving_m.items():
             for other in self.queues[lane]:
-                if other.nose - other.begin_of(lane) > lengths[lane] - reach - 2 * CLEAR_M - other.v * other.v / 4.0:
+                if lengths[lane] + other.begin_of(lane) - other.nose < _zone_m(reach, other.v):
                     return False
         for lane, reach in swings.leaving_m.items():
             if self._reservations.promised_m(junction, lane):
@@ -309,10 +311,15 @@ class Driving:
     def _turn_elsewhere(self, car: Vehicle, slot: int, time_s: float) -> None:
         """Who has waited too long tries another way, if there is one."""
         options = tuple(row for row in self._network.next[car.route[slot - 1]] if row != car.route[slot])
-        car.asked_s = time_s
+        car.asked_s = time_s - car.head_start_s
         lane = self._choose(car, options)
         if lane >= 0:
             del car.route[slot:], car.starts[slot:]
             car.starts.append(car.starts[-1] + self._network.length_m[car.route[-1]])
             car.route.append(lane)
             self._plan(car)
+
+
+def _zone_m(reach_m: float, speed_mps: float) -> float:
+    """How far before the end of a lane somebody still gets in the way of who swings over its last metres."""
+    return reach_m + CLEAR_M + speed_mps * speed_mps / 4.0

@@ -12,9 +12,11 @@ from geopt.simulate.randomness import Floats
 
 CROSS_CHANCE = 0.4
 """Of those who come to a crosswalk."""
-PATIENCE_S = 2.0
+PATIENCE_S = 4.0
 """Waiting after which cars that come later give way."""
 GIVE_UP_S = 25.0
+FASTEST_M = 0.6
+"""Nobody goes farther in one step."""
 BESIDE_M = 0.8
 """Between those of a group who wait to cross."""
 
@@ -37,6 +39,8 @@ class Group:
     since_s: float = 0.0
     claim: Claim | None = None
     is_crossing: bool = False
+    idle_steps: int = 0
+    """Before the next crosswalk can be near."""
 
 
 class Groups:
@@ -63,7 +67,10 @@ class Groups:
 
     def _decide(self, group: Group, state: Walkers, time_s: float) -> None:
         """Before each crosswalk, whether to cross."""
-        lead = group.members[0]
+        group.idle_steps -= 1
+        if group.idle_steps > 0:
+            return
+        lead, nearest = group.members[0], 9.0
         for place, crossing, end in self._ways.ends[group.walk]:
             ahead = ((place - state.s[lead]) * group.direction) % float(self._ways.walks.length_m[group.walk])
             if 1.5 < ahead < 3.5 and group.passed != (crossing, end):
@@ -71,6 +78,8 @@ class Groups:
                 if group.rng.uniform() < CROSS_CHANCE:
                     group.crossing, group.end, group.since_s = crossing, end, time_s
                 return
+            nearest = min(nearest, ahead)
+        group.idle_steps = int((nearest - 3.5) / FASTEST_M)
 
     def _ahead(self, group: Group, rank: int, state: Walkers) -> float:
         """Metres to where a member waits to cross; negative behind it."""
@@ -80,7 +89,7 @@ class Groups:
 
     def _gather(self, group: Group, state: Walkers, wished: Floats, goal: Floats) -> None:
         """Walk up to the crosswalk, and to the side of the walk where it begins."""
-        side = self._ways.side(group.crossing, group.end) * group.direction
+        side = self._ways.side[group.crossing][group.end] * group.direction
         for rank, row in enumerate(group.members):
             wished[row] = min(max(1.2 * self._ahead(group, rank, state), 0.0), group.speed_mps)
             goal[row] = side * float(self._ways.limit[group.walk])

@@ -14,7 +14,7 @@ from geopt.simulate.randomness import Floats
 CELL_M = 0.5
 GROW_M = 0.3
 """Ground reserved beyond the box."""
-PATIENCE_S = 5.0
+PATIENCE_S = 9.0
 """Who has waited so long may no longer be overtaken by those whose ways cross his."""
 
 

@@ -134,5 +134,5 @@ class Network:
             along = np.maximum(np.abs(gap[..., 0] * cos + gap[..., 1] * sin) - part.length_m / 2, 0.0)
             across = np.maximum(np.abs(gap[..., 1] * cos - gap[..., 0] * sin) - part.width_m / 2, 0.0)
             near = (along**2 + across**2 < half_m**2).any(axis=0)
-            touched = max(touched, float(away[near].max()) + 0.5 if near.any() else 0.0)
+            touched = max(touched, float(away[near].max()) if near.any() else 0.0)
         return touched

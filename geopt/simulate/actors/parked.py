@@ -12,11 +12,11 @@ from geopt.simulate.actors.sites import Spot, street_works
 from geopt.simulate.actors.stage import Stage, Stance
 from geopt.simulate.actors.trailers import DRAWBAR_M
 from geopt.simulate.classes import ROAD
-from geopt.simulate.meshes import Figure, draw_figure
+from geopt.simulate.meshes import Figure
 from geopt.simulate.randomness import Floats, stream
 
 if TYPE_CHECKING:
-    from geopt.simulate.city import City
+    from geopt.simulate.city import Bay, City
 
 NEAR_M = 38.0
 """From the way of the ego to what is put beside it."""
@@ -27,8 +27,17 @@ GUESTS = (
 """What is put beside the way of the ego, and how often."""
 
 
+SIGHTS = {"construction": 3.0, "plaza": 1.5, "rack": 1.0, "bins": 0.3, "barriers": 1.0}
+
+
+def sights(city: City) -> Floats:
+    """(S, 3) places of the sites and parking lots of a city, and how much there is to see."""
+    rows = [(*site.xy, SIGHTS.get(site.kind, 0.0)) for site in city.sites]
+    return np.array(rows + [(*bay.xy, 0.1) for bay in city.bays if bay.kind == "lot"]).reshape(-1, 3)
+
+
 class Strip(NamedTuple):
-    """Bays along the kerb that follow each other."""
+    """Neighbouring bays: behind each other along the kerb, or beside each other on a lot."""
 
     rows: tuple[int, ...]
     xy: Floats
@@ -37,29 +46,35 @@ class Strip(NamedTuple):
     width_m: float
 
 
-def strips(city: City, rows: list[int], num: int) -> list[Strip]:
-    """All runs of ``num`` neighbouring kerb bays among ``rows``."""
-    found = []
-    for first in rows:
+def strips(city: City, rows: list[int], num: int, kind: str) -> list[Strip]:
+    """All runs of ``num`` neighbouring bays of a kind among ``rows``."""
+    own = [row for row in rows if city.bays[row].kind == kind]
+    found, turn = [], 0.0 if kind == "kerb" else np.pi / 2
+    for first in own:
         run = [first]
-        while len(run) < num and (after := _next_bay(city, run[-1], rows)) >= 0:
+        while len(run) < num and (after := _next_bay(city, run[-1], own, turn)) >= 0:
             run.append(after)
         if len(run) == num:
             a, b = city.bays[run[0]], city.bays[run[-1]]
-            length = float(np.hypot(*(b.xy - a.xy))) + (a.length_m + b.length_m) / 2
-            width = min(city.bays[row].width_m for row in run)
-            found.append(Strip(tuple(run), (a.xy + b.xy) / 2, float(a.yaw), length, width))
+            sizes = [_along(bay, turn) for bay in (a, b)]
+            length = float(np.hypot(*(b.xy - a.xy))) + (sizes[0][0] + sizes[1][0]) / 2
+            found.append(Strip(tuple(run), (a.xy + b.xy) / 2, float(a.yaw) + turn, length, sizes[0][1]))
     return found
 
 
-def _next_bay(city: City, row: int, rows: list[int]) -> int:
-    """The bay before a kerb bay, or -1."""
+def _along(bay: Bay, turn: float) -> tuple[float, float]:
+    """Length and width of a bay, seen along a run."""
+    return (bay.width_m, bay.length_m) if turn else (bay.length_m, bay.width_m)
+
+
+def _next_bay(city: City, row: int, rows: list[int], turn: float) -> int:
+    """The bay before another one in a run, or -1."""
     bay = city.bays[row]
-    ahead = np.array([np.cos(bay.yaw), np.sin(bay.yaw)])
+    (x, y), _ = _axes(float(bay.yaw) + turn)
     for other in rows:
         gap = city.bays[other].xy - bay.xy
-        along, across = float(gap @ ahead), float(abs(gap[1] * ahead[0] - gap[0] * ahead[1]))
-        if 0 < along < (bay.length_m + city.bays[other].length_m) / 2 + 1.5 and across < 0.6:
+        along, across = float(gap[0] * x + gap[1] * y), float(abs(gap[1] * x - gap[0] * y))
+        if 0 < along < (_along(bay, turn)[0] + _along(city.bays[other], turn)[0]) / 2 + 1.5 and across < 0.6:
             return other
     return -1
 
@@ -86,7 +101,7 @@ class Parking:
     def invite(self) -> int:
         """Put rare things beside the way of the ego; how many came."""
         rng, num = stream(self._seed, self._name, "guests"), 0
-        near = [row for row, bay in enumerate(self._city.bays) if bay.kind == "kerb" and self._away_m[row] < NEAR_M]
+        near = [row for row in range(len(self._city.bays)) if self._away_m[row] < NEAR_M]
         for number, (kind, chance) in enumerate(GUESTS):
             if rng.uniform() < chance:
                 num += self._guest(f"guest{number}", kind, near, stream(self._seed, self._name, "guest", number))
@@ -96,13 +111,15 @@ class Parking:
         rows = [row for row in near if row not in self._taken]
         if kind == "works":
             return self._works(name, rows, rng)
-        figures = [draw_figure(str(rng.choice(["excavator", "wheel_loader"])) if kind == "loader" else kind, rng)]
+        figures = [
+            self._stage.wardrobe.draw(str(rng.choice(["excavator", "wheel_loader"])) if kind == "loader" else kind, rng)
+        ]
         if kind == "trailer" and rng.uniform() < 0.5:
-            figures.append(draw_figure("tractor", rng))
+            figures.append(self._stage.wardrobe.draw("tractor", rng))
         gap = DRAWBAR_M + 1.0
         need = sum(box_size(figure)[0] for figure in figures) + gap * (len(figures) - 1)
-        for num in (1, 2, 3, 4):
-            options = [strip for strip in strips(self._city, rows, num) if strip.length_m > need + 0.3]
+        for where, num in [("kerb", num) for num in (1, 2, 3, 4)] + [("lot", num) for num in (3, 5, 6, 9)]:
+            options = [strip for strip in strips(self._city, rows, num, where) if strip.length_m > need + 0.3]
             for pick in rng.permutation(len(options))[:6]:
                 if self._park_row(name, figures, options[pick], gap, rng):
                     return True
@@ -139,7 +156,7 @@ class Parking:
         return None
 
     def _works(self, name: str, rows: list[int], rng: np.random.Generator) -> bool:
-        options = strips(self._city, rows, 2)
+        options = strips(self._city, rows, 2, "kerb")
         if not options:
             return False
         strip = options[int(rng.integers(len(options)))]
@@ -154,7 +171,7 @@ class Parking:
             if row in self._taken or rng.uniform() >= share:
                 continue
             kind = cast.draw_kind(cast.PARKED, rng)
-            figure = draw_figure(kind, rng)
+            figure = self._stage.wardrobe.draw(kind, rng)
             length, width, _ = box_size(figure)
             if length > bay.length_m + 0.1:
                 continue

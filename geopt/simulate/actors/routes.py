@@ -12,6 +12,8 @@ from geopt.simulate.actors.bodies import Body
 from geopt.simulate.actors.network import Network
 from geopt.simulate.randomness import Floats
 
+LIVELY_M = (70.0, 200.0)
+"""Part of its way on which the ego is during the first seconds of the scene, about."""
 FAR_M = 70.0
 """Lanes farther from the ego are chosen e times less often for each of these."""
 
@@ -43,6 +45,20 @@ def ego_route(network: Network, rng: np.random.Generator, num_lanes: int, wide: 
     return route
 
 
+def liveliest(network: Network, drafts: list[list[int]], sights: Floats) -> list[int]:
+    """The way that comes by most ``sights`` (x, y and weight in rows) where the ego is when the scene begins, about."""
+    scores = []
+    for draft in drafts:
+        ends = np.cumsum([network.length_m[row] for row in draft])
+        at = np.arange(*LIVELY_M, 6.0)
+        slots = np.searchsorted(ends, at, side="right")
+        begins = ends - np.array([network.length_m[row] for row in draft])
+        places = network.lines.point(np.array(draft)[slots], at - begins[slots])
+        away = np.sqrt(((sights[:, None, :2] - places[None]) ** 2).sum(axis=2)).min(axis=1, initial=1e9)
+        scores.append(float((sights[:, 2] * np.exp(-((away / 30.0) ** 2))).sum()))
+    return drafts[int(np.argmax(scores))]
+
+
 def next_lane(
     network: Network,
     rng: np.random.Generator,
@@ -59,7 +75,7 @@ def next_lane(
     for row in open_lanes:
         target = network.next[row][0] if network.junction[row] >= 0 else row
         away = math.hypot(network.middle[target, 0] - focus[0], network.middle[target, 1] - focus[1])
-        weights.append(math.exp(-max(away - 50.0, 0.0) / FAR_M) / (1.0 + len(crowd[target])))
+        weights.append(math.exp(-max(away - 90.0, 0.0) / FAR_M) / (1.0 + len(crowd[target])) ** 2)
     return open_lanes[weighted(rng, weights)]
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from geopt.simulate.actors.boxes import box_size, corners, overlapping
 from geopt.simulate.actors.lines import Lines
-from geopt.simulate.meshes import Figure, draw_figure
+from geopt.simulate.actors.wardrobe import Wardrobe
+from geopt.simulate.meshes import Figure
 from geopt.simulate.randomness import Floats
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Stage:
         lanes, walks, crossings: Nothing but people may be put on them.
     """
 
-    def __init__(self, city: City, lanes: Lines, walks: Lines, crossings: Lines) -> None:
+    def __init__(self, city: City, wardrobe: Wardrobe, lanes: Lines, walks: Lines, crossings: Lines) -> None:
+        self.wardrobe = wardrobe
         self._lower = np.floor(np.min([lines.points.min(axis=0) for lines in (lanes, walks)], axis=0)) - 40.0
         upper = np.max([lines.points.max(axis=0) for lines in (lanes, walks)], axis=0) + 40.0
         shape = np.ceil((upper - self._lower) / CELL_M).astype(np.int64)
@@ -99,4 +101,4 @@ class Stage:
         self, name: str, kind: str, rng: np.random.Generator, xy: Floats, yaw: float, stance: Stance = ""
     ) -> Prop | None:
         """Draw a figure of a kind, and put it somewhere if there is room."""
-        return self.put(name, draw_figure(kind, rng), xy, yaw, stance)
+        return self.put(name, self.wardrobe.draw(kind, rng), xy, yaw, stance)

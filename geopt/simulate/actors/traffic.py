@@ -13,11 +13,12 @@ from geopt.simulate.actors.crew import EGO_BODY, Crew
 from geopt.simulate.actors.crowd import Crowd
 from geopt.simulate.actors.junctions import Reservations
 from geopt.simulate.actors.network import Network
-from geopt.simulate.actors.parked import Parking
+from geopt.simulate.actors.parked import Parking, sights
 from geopt.simulate.actors.sites import furnish_all
 from geopt.simulate.actors.stage import Prop, Stage
 from geopt.simulate.actors.walking import draw_walkers, stand_about
 from geopt.simulate.actors.walkways import Walkways
+from geopt.simulate.actors.wardrobe import Wardrobe
 from geopt.simulate.meshes import Figure
 from geopt.simulate.pose import Pose
 from geopt.simulate.randomness import Floats, stream
@@ -63,17 +64,18 @@ class Traffic:
         self._city = city
         rng = stream(seed, name, "traffic")
         network, reservations = Network(city), Reservations(len(city.junctions))
-        self._crew = Crew(seed, name, network, reservations, int(rng.integers(54, 70)), STEP_S)
+        wardrobe = Wardrobe(seed, name)
+        self._crew = Crew(seed, name, network, reservations, wardrobe, sights(city), int(rng.integers(50, 62)), STEP_S)
         self._num_steps = 0
         while self._time(self._num_steps) < OPEN_S - STEP_S / 2:
             self._drive()
-        way = self._crew.ahead(np.arange(-15.0, 110.0, 2.5))
+        way = self._crew.ahead(np.arange(-15.0, 210.0, 2.5))
         ways = Walkways(city, network.grounds)
-        stage = Stage(city, network.lines, ways.walks, ways.crossings)
+        stage = Stage(city, wardrobe, network.lines, ways.walks, ways.crossings)
         furnish_all(stage, seed, name, city)
-        self._park(Parking(stage, seed, name, city, way), float(rng.uniform(0.45, 1.0)), way)
+        self._park(Parking(stage, seed, name, city, way[:32]), float(rng.uniform(0.5, 1.1)), way)
         standing = stand_about(seed, name, ways, way, stage, int(rng.integers(3, 12)))
-        people = draw_walkers(seed, name, ways, way, stage, int(rng.integers(40, 75)))
+        people = draw_walkers(seed, name, ways, way, stage, int(rng.integers(55, 95)))
         self._crowd = Crowd(
             ways, reservations, people.state, people.groups, people.sizes, people.pushed_sizes, standing, STEP_S
         )
@@ -105,7 +107,7 @@ class Traffic:
         """Fill so many bays that about ``ratio`` vehicles stand for each that drives near the ego."""
         near = np.hypot(*(self._crew.driving.xy - self._crew.driving.xy[0]).T) < NEAR_M
         wanted = ratio * float(near.sum()) - parking.invite()
-        parking.fill(min(max(wanted / max(parking.num_near(way[::10], NEAR_M), 1.0), 0.04), 0.8))
+        parking.fill(min(max(wanted / max(parking.num_near(way[::10], NEAR_M), 1.0), 0.08), 0.8))
 
     @staticmethod
     def _time(step: int) -> float:

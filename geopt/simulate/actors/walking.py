@@ -13,7 +13,7 @@ from geopt.simulate.actors.groups import Group
 from geopt.simulate.actors.routes import weighted
 from geopt.simulate.actors.stage import Stage
 from geopt.simulate.actors.walkways import ONE_WAY_M, Walkers, Walkways
-from geopt.simulate.meshes import Figure, draw_figure
+from geopt.simulate.meshes import Figure
 from geopt.simulate.randomness import Floats, stream
 
 PARTIES: dict[tuple[str, ...], float] = {
@@ -58,7 +58,7 @@ def draw_walkers(seed: int, name: str, ways: Walkways, way: Floats, stage: Stage
     for number in range(num_groups):
         rng = stream(seed, name, "group", number)
         party = list(PARTIES)[weighted(rng, list(PARTIES.values()))]
-        drawn = [draw_figure(kind, rng) for kind in party]
+        drawn = [stage.wardrobe.draw(kind, rng) for kind in party]
         walkers = [figure for figure in drawn if figure.kind != "stroller"]
         cart = next((figure for figure in drawn if figure.kind == "stroller"), None)
         mean, spread = PACE_MPS.get(party[-1], WALK_MPS)
@@ -66,7 +66,7 @@ def draw_walkers(seed: int, name: str, ways: Walkways, way: Floats, stage: Stage
         for _ in range(8):
             walk, s = spots[weighted(rng, weights)]
             direction = 1 if ways.width_m[walk] < ONE_WAY_M or rng.uniform() < 0.5 else -1
-            places = _places(ways, rng, walk, s, direction, len(walkers))
+            places = _places(ways, rng, walk, s, direction, walkers)
             bodies = _bodies(ways, walk, places, direction, walkers, cart)
             if not _collides(bodies, taken):
                 break
@@ -104,15 +104,16 @@ def _spots(ways: Walkways, way: Floats) -> tuple[list[tuple[int, float]], list[f
 
 
 def _places(
-    ways: Walkways, rng: np.random.Generator, walk: int, s: float, direction: int, num: int
+    ways: Walkways, rng: np.random.Generator, walk: int, s: float, direction: int, walkers: list[Figure]
 ) -> list[tuple[float, float]]:
     """(s, d) of the members of a group; d is to the left as they see it."""
-    limit = float(ways.limit[walk])
-    abreast = max(1, min(num, int(2 * limit / 0.75) + 1))
-    middle = -float(rng.uniform(0.1, 1.0)) * max(limit - 0.375 * (abreast - 1), 0.0)
+    limit, num = float(ways.limit[walk]), len(walkers)
+    apart = max(box_size(figure)[1] for figure in walkers) + 0.15
+    abreast = max(1, min(num, int(2 * limit / apart) + 1))
+    middle = -float(rng.uniform(0.1, 1.0)) * max(limit - apart / 2 * (abreast - 1), 0.0)
     at = s + float(rng.uniform(0.0, 2.0))
     return [
-        (at - direction * FILE_M * (k // abreast), middle + 0.75 * (k % abreast - (min(abreast, num) - 1) / 2))
+        (at - direction * FILE_M * (k // abreast), middle + apart * (k % abreast - (min(abreast, num) - 1) / 2))
         for k in range(num)
     ]
 
@@ -183,7 +184,7 @@ def stand_about(seed: int, name: str, ways: Walkways, way: Floats, stage: Stage,
         yaw = float(np.arctan2(along[0, 1], along[0, 0]) + rng.uniform(-np.pi, np.pi))
         kind = cast.draw_kind({"adult_standing": 0.85, "police_officer": 0.05, "worker_standing": 0.1}, rng)
         prop = stage.put(
-            f"stander{number}", draw_figure(kind, rng), middle[0] + side * edge * left, yaw, "standing", True
+            f"stander{number}", stage.wardrobe.draw(kind, rng), middle[0] + side * edge * left, yaw, "standing", True
         )
         if prop is not None:
             found.append(prop)

@@ -61,6 +61,8 @@ class Walkways:
             for end in (0, 1):
                 self.ends[self.walk_of[row][end]].append((self.place_of[row][end], row, end))
         self._grounds, self._city = grounds, city
+        self.side = [(self._side(row, 0), self._side(row, 1)) for row in range(len(city.crossings))]
+        """Of the walk at either end of each crossing: 1 if the crossing lies to the left of the walk's direction, else -1."""
         self._sweeps: dict[int, tuple[float, float, tuple[int, ...], tuple[int, ...]]] = {}
 
     def sweep(self, row: int) -> tuple[float, float, tuple[int, ...], tuple[int, ...]]:
@@ -102,8 +104,7 @@ class Walkways:
             place[on], along[on], bend[on] = self.crossings.frame(state.path[on], state.s[on])
         return place, along, bend
 
-    def side(self, crossing: int, end: int) -> int:
-        """On which side of the walk at an end the crossing lies: 1 for the left of the walk's direction, else -1."""
+    def _side(self, crossing: int, end: int) -> int:
         walk, place = self.walk_of[crossing][end], self.place_of[crossing][end]
         _, along, _ = self.walks.frame(np.array([walk]), np.array([place]))
         _, across, _ = self.crossings.frame(np.array([crossing]), np.zeros(1))
