@@ -230,7 +230,7 @@ def predict(
 ) -> None:
     """Write official submissions of fine-tuned models: boxes, tracks, labels of points; with two runs panoptic labels.
 
-    Example: [bold]geopt predict runs/detect runs/segment data.split=val --out predictions[/bold]
+    Example: [bold]geopt predict runs/detect runs/segment data.split=mini_val --out predictions[/bold]
 
     Plain scans: [bold]geopt predict runs/detect --scans my_scans scans.sensor_height_m=1.8 --out predictions[/bold]
     """
@@ -266,7 +266,7 @@ def probe(
 
     Beside it stand encoders with random weights.
 
-    Example: [bold]geopt probe runs/city data.root=city data.version=v1.0-mini data.train=train data.val=val[/bold]
+    Example: [bold]geopt probe runs/city data.root=city data.version=v1.0-mini data.train=mini_train data.val=mini_val[/bold]
     """
     from rich.console import Console
     from rich.table import Table
