@@ -294,8 +294,11 @@ def demo(
     out: Annotated[Path, typer.Argument(help="Folder to write; a demo that was cut off goes on there.")] = Path(
         "runs/demo"
     ),
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Fine-tuning runs of each task, with and without pre-training.")
+    ] = 1,
 ) -> None:
-    """Simulate a city, pre-train on it for some minutes, and compare with constant predictors on unseen scenes.
+    """Simulate a city, pre-train, fine-tune with a tenth of the labels from the encoder and from scratch, track, score.
 
     Example: [bold]geopt demo runs/demo[/bold]
     """
@@ -304,6 +307,7 @@ def demo(
     from rich.table import Table
 
     from geopt import demo as demonstration
+    from geopt import demo_report
 
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
@@ -311,14 +315,20 @@ def demo(
         city = demonstration.simulate_city(
             out, lambda done, total: bar.update(task, completed=done, total=total, refresh=True)
         )
-    found = demonstration.pretrain_on(city, out)
+    learned = demonstration.pretrain_on(city, out)
+    results = demonstration.finetune_and_score(city, out, seeds, lambda text: console.print(text, highlight=False))
     table = Table("hidden geometry of unseen scenes", "predicted", "constant predictor", "better by", "needed")
-    for name, (value, constant) in found.items():
+    for name, (value, constant) in learned.items():
         gain = demonstration.improvement(name, value, constant)
         needed = demonstration.NEEDED[name]
         table.add_row(name, f"{value:.4g}", f"{constant:.4g}", f"{gain:+.0%}", f"{needed:.0%}")
     Console().print(table, highlight=False)
-    typer.echo(f"report: {out / 'run' / 'report.html'}")
+    table = Table("a tenth of the labels, %", *demonstration.ARMS.values(), "")
+    for title, values in results.items():
+        cells = (demo_report.shown(values[arm]) for arm in demonstration.ARMS)
+        table.add_row(title, *cells, demonstration.verdict(values))
+    Console().print(table, highlight=False)
+    typer.echo(f"report: {demo_report.write(out, learned, results)}")
 
 
 score_app = typer.Typer(

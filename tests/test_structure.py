@@ -38,6 +38,7 @@ FLOORS = [
     {"finetuning"},
     {"predicting"},
     {"demo"},
+    {"demo_report"},
     {"cli"},
 ]
 BESIDE = {"ops": {"reference"}}
