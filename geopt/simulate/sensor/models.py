@@ -127,7 +127,7 @@ SENSORS: dict[str, Sensor] = {
             ),
             num_columns=1800,
             turn_s=0.1,
-            mount_m=(1.35, 0.0, 1.64),
+            mount_m=(0.94, 0.0, 1.9),
             max_range_m=200.0,
             range_noise_m=0.03,
             dark_range_m=90.0,
