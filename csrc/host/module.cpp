@@ -8,4 +8,6 @@ PYBIND11_MODULE(_host, m) {
   geopt::host::bind_detection(m);
   geopt::host::bind_tracking(m);
   geopt::host::bind_segmentation(m);
+  geopt::host::bind_waymo_detection(m);
+  geopt::host::bind_waymo_files(m);
 }

@@ -12,5 +12,7 @@ void bind_submission(pybind11::module_& m);
 void bind_detection(pybind11::module_& m);
 void bind_tracking(pybind11::module_& m);
 void bind_segmentation(pybind11::module_& m);
+void bind_waymo_detection(pybind11::module_& m);
+void bind_waymo_files(pybind11::module_& m);
 
 }  // namespace geopt::host

@@ -1,9 +1,28 @@
-"""Official scores of anybody's predictions. Needs no torch and no devkit."""
+"""Official scores of anybody's predictions. Needs no torch, no devkit and no TensorFlow."""
 
 from geopt.evaluation.errors import SubmissionError
 from geopt.evaluation.nuscenes_detection import nuscenes_detection
 from geopt.evaluation.nuscenes_lidarseg import nuscenes_lidarseg
 from geopt.evaluation.nuscenes_panoptic import nuscenes_panoptic
 from geopt.evaluation.nuscenes_tracking import nuscenes_tracking
+from geopt.evaluation.waymo_detection import waymo_all_ns, waymo_detection
+from geopt.evaluation.waymo_files import read_waymo_objects, waymo_detection_files, waymo_segmentation_files
+from geopt.evaluation.waymo_iou import waymo_iou
+from geopt.evaluation.waymo_preprocess import waymo_preprocess
+from geopt.evaluation.waymo_segmentation import waymo_segmentation
 
-__all__ = ["SubmissionError", "nuscenes_detection", "nuscenes_lidarseg", "nuscenes_panoptic", "nuscenes_tracking"]
+__all__ = [
+    "SubmissionError",
+    "nuscenes_detection",
+    "nuscenes_lidarseg",
+    "nuscenes_panoptic",
+    "nuscenes_tracking",
+    "read_waymo_objects",
+    "waymo_all_ns",
+    "waymo_detection",
+    "waymo_detection_files",
+    "waymo_iou",
+    "waymo_preprocess",
+    "waymo_segmentation",
+    "waymo_segmentation_files",
+]
