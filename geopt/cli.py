@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -422,6 +422,76 @@ def score_panoptic(
     )
 
 
+WaymoPredictions = Annotated[
+    Path, typer.Option("--predictions", help="File of predictions, as Waymo's tools write it.")
+]
+WaymoTruth = Annotated[Path, typer.Option("--ground-truth", help="File of labels, as Waymo's tools write it.")]
+
+
+@score_app.command("waymo-detection")
+def score_waymo_detection(
+    predictions: WaymoPredictions,
+    ground_truth: WaymoTruth,
+    out: Out = Path("metrics.json"),
+    details: Details = False,
+) -> None:
+    """AP and APH of the Waymo detection benchmark, by type and range, at both levels.
+
+    Both files hold an Objects message, as for the official compute_detection_metrics_main.
+
+    Example: [bold]geopt score waymo-detection --predictions predictions.bin --ground-truth gt.bin --out metrics.json[/bold]
+    """
+    _score_waymo("detection", predictions, ground_truth, out, details=details)
+
+
+@score_app.command("waymo-segmentation")
+def score_waymo_segmentation(
+    predictions: WaymoPredictions,
+    ground_truth: WaymoTruth,
+    out: Out = Path("metrics.json"),
+    both_channels: Annotated[
+        bool,
+        typer.Option("--both-channels", help="Count instance numbers as if they were classes, as the official tool."),
+    ] = False,
+) -> None:
+    """IoU of each class and mIoU of the Waymo 3D semantic segmentation benchmark.
+
+    Both files hold a SegmentationFrameList message, as for the official compute_segmentation_metrics_main.
+
+    Example: [bold]geopt score waymo-segmentation --predictions predictions.bin --ground-truth gt.bin --out metrics.json[/bold]
+    """
+    _score_waymo("segmentation", predictions, ground_truth, out, options={"both_channels": both_channels})
+
+
+def _score_waymo(
+    task: str,
+    predictions: Path,
+    ground_truth: Path,
+    out: Path,
+    details: bool = False,
+    options: dict[str, object] | None = None,
+) -> None:
+    from rich.console import Console
+
+    from geopt import score
+
+    with Console(stderr=True).status(f"scoring {predictions}"):
+        scored = score.score_waymo(task, predictions, ground_truth, out, details=details, options=options)
+    _show_scored(f"waymo-{task}", scored.summary, scored.written)
+
+
+def _show_scored(benchmark: str, summary: dict[str, Any], written: list[Path]) -> None:
+    from rich.console import Console
+
+    from geopt import score
+
+    console = Console()
+    for table in score.tables(benchmark, summary):
+        console.print(table, highlight=False)
+    for path in written:
+        typer.echo(f"written: {path}")
+
+
 def _score(
     benchmark: str,
     predictions: Path,
@@ -441,11 +511,7 @@ def _score(
         scored = score.score(
             *(benchmark, predictions, data, version, split, out), details=details, plots=plots, options=options
         )
-    console = Console()
-    for table in score.tables(benchmark, scored.summary):
-        console.print(table, highlight=False)
-    for path in scored.written:
-        typer.echo(f"written: {path}")
+    _show_scored(benchmark, scored.summary, scored.written)
 
 
 def main() -> None:

@@ -85,6 +85,56 @@ def score(
     return Scored(summary, written)
 
 
+def score_waymo(
+    task: str,
+    predictions: Path,
+    ground_truth: Path,
+    out: Path,
+    *,
+    details: bool = False,
+    options: dict[str, Any] | None = None,
+) -> Scored:
+    """Score files of Waymo's own tools and write ``out``, and beside it the curves that are asked for.
+
+    Args:
+        task: ``detection`` or ``segmentation``.
+        predictions: ``Objects`` or ``SegmentationFrameList`` file.
+        ground_truth: Likewise.
+        out: JSON file of the metrics. Those of detection have ``ALL_NS``, the mean of the leaderboard, besides.
+        details: Write the curves of detection to ``NAME_details.json`` beside ``NAME.json``.
+        options: More arguments of the evaluator.
+
+    Raises:
+        SubmissionError, ValueError, FileNotFoundError: as the evaluator says.
+    """
+    from geopt import evaluation
+
+    options = options or {}
+    curves = None
+    if task == "segmentation":
+        summary: dict[str, Any] = evaluation.waymo_segmentation_files(predictions, ground_truth, **options)
+    else:
+        summary, curves = evaluation.waymo_detection_files(predictions, ground_truth, details=True, **options)
+        summary = summary | evaluation.waymo_all_ns(summary)
+    written = [out]
+    files.replace_text(out, to_json(summary))
+    if details and curves is not None:
+        written.append(out.with_name(f"{out.stem}_details.json"))
+        files.replace_text(written[-1], to_json(_waymo_curves(curves)))
+    return Scored(summary, written)
+
+
+def _waymo_curves(curves: dict[str, Any]) -> dict[str, Any]:
+    """The curves by breakdown, each a list over the score cutoffs."""
+    found = {}
+    for row, name in enumerate(curves["breakdown_names"].tolist()):
+        names = ("precision", "recall", "tp", "fp", "fn")
+        found[name] = dict(zip(names, curves["precision_recall_tp_fp_fn"][row].T.tolist()))
+        for weight in ("ha", "la"):
+            found[name][f"precision_{weight}"] = curves[f"precision_recall_{weight}"][row, :, 0].tolist()
+    return found
+
+
 def to_json(metrics: Any) -> str:
     """JSON that every reader takes: numbers that are not finite become null."""
     return json.dumps(_finite(metrics), indent=2, allow_nan=False) + "\n"
@@ -100,7 +150,15 @@ def _finite(value: Any) -> Any:
 
 def tables(task: str, summary: dict[str, Any]) -> list[Table]:
     """The numbers of a summary as tables for the terminal, a row for each class and the mean in the end."""
-    return {"detection": _detection, "tracking": _tracking, "lidarseg": _lidarseg, "panoptic": _panoptic}[task](summary)
+    shown = {
+        "detection": _detection,
+        "tracking": _tracking,
+        "lidarseg": _lidarseg,
+        "panoptic": _panoptic,
+        "waymo-detection": _waymo_detection,
+        "waymo-segmentation": _waymo_segmentation,
+    }
+    return shown[task](summary)
 
 
 def _detection(summary: dict[str, Any]) -> list[Table]:
@@ -141,6 +199,30 @@ def _panoptic(summary: dict[str, Any]) -> list[Table]:
         rows = [(name, *(row[metric] for metric in shared)) for name, row in classes.items()]
         found.append(_table(f"{part}: {title}", ("class", *shared), rows, ("all", *(overall[m] for m in shared))))
     return found
+
+
+def _waymo_detection(summary: dict[str, Any]) -> list[Table]:
+    columns = [f"{metric}/{level}" for level in ("L1", "L2") for metric in ("AP", "APH")]
+    parts: dict[str, dict[str, float]] = {}
+    for name, metrics in summary.items():
+        part, _, level = name.rpartition("_LEVEL_")
+        parts.setdefault(part, {}).update({f"{metric}/L{level}": value for metric, value in metrics.items()})
+    rows = {
+        part.replace("OBJECT_TYPE_", "").replace("RANGE_", "").replace("TYPE_", "").replace("_", " ").lower(): [
+            metrics.get(column, math.nan) for column in columns
+        ]
+        for part, metrics in parts.items()
+    }
+    last = rows.pop("all ns")
+    title = ", ".join(f"{column} {value:.4f}" for column, value in zip(columns, last))
+    return [_table(title, ("class", *columns), [(name, *row) for name, row in rows.items()], ("ALL_NS", *last))]
+
+
+def _waymo_segmentation(summary: dict[str, Any]) -> list[Table]:
+    rows = [
+        (name.removeprefix("TYPE_").replace("_", " ").lower(), iou) for name, iou in summary["iou_per_class"].items()
+    ]
+    return [_table(f"mIoU {summary['miou']:.4f}", ("class", "IoU"), rows, ("mean", summary["miou"]))]
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple], last: tuple, digits: int = 3) -> Table:
