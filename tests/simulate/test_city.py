@@ -13,12 +13,13 @@ from geopt.simulate.city import City
 from geopt.simulate.city.vegetation import broad_tree, bush, conifer, slim_tree
 from geopt.simulate.classes import MANMADE, OTHER_FLAT, ROAD, SIDEWALK, TERRAIN, VEGETATION
 
-SEEDS = range(5)
+SEEDS = (2, 4, 0, 1, 3)
 HALF_M = 1.3
 """Half the width of what drives on lanes and connectors."""
 
-seeds = pytest.mark.parametrize("seed", SEEDS)
-meshed = pytest.mark.parametrize("seed", [0, 3])
+MORE = [pytest.param(seed, marks=pytest.mark.long) for seed in SEEDS[2:]]
+seeds = pytest.mark.parametrize("seed", [*SEEDS[:2], *MORE])
+meshed = pytest.mark.parametrize("seed", [SEEDS[0], *MORE])
 
 
 @functools.cache
@@ -270,40 +271,41 @@ def test_the_ground_rolls_gently(seed):
 
 def test_places_off_the_map_are_an_error():
     with pytest.raises(ValueError, match="places must lie between"):
-        city(0).height(np.array([[0.0, 0.0], [5000.0, 0.0]]))
+        city(SEEDS[0]).height(np.array([[0.0, 0.0], [5000.0, 0.0]]))
     with pytest.raises(ValueError, match="places must lie between"):
-        city(0).surface(np.array([[0.0, -5000.0]]))
+        city(SEEDS[0]).surface(np.array([[0.0, -5000.0]]))
 
 
 def test_the_picture_shows_where_one_can_walk_and_drive():
-    picture, (x0, x1, y0, y1) = city(0).raster(0.5)
+    picture, (x0, x1, y0, y1) = city(SEEDS[0]).raster(0.5)
     assert picture.dtype == np.uint8 and set(np.unique(picture)) == {0, 255}
     assert ((x1 - x0) * 2, (y1 - y0) * 2) == (picture.shape[1], picture.shape[0])
-    for lane in city(0).lanes[:40]:
+    for lane in city(SEEDS[0]).lanes[:40]:
         x, y = lane.line.T
         assert (picture[((y1 - y) * 2).astype(int), ((x - x0) * 2).astype(int)] == 255).all()
     rows, columns = np.nonzero(picture == 0)
     spots = np.stack([x0 + (columns + 0.5) / 2, y1 - (rows + 0.5) / 2], axis=1)[::97]
-    assert np.isin(city(0).surface(spots), (TERRAIN, OTHER_FLAT)).all()
+    assert np.isin(city(SEEDS[0]).surface(spots), (TERRAIN, OTHER_FLAT)).all()
 
 
 def test_a_city_depends_on_its_seed_and_name_only():
-    one, same = city(3), City(3, "scene-0061")
+    one, same = city(SEEDS[0]), City(SEEDS[0], "scene-0061")
     for a, b in zip(one.mesh(), same.mesh()):
         assert a.tobytes() == b.tobytes()
     assert one.mesh() is one.mesh()
     for a, b in zip(one.lanes, same.lanes, strict=True):
         assert a.line.tobytes() == b.line.tobytes() and a.conflicts == b.conflicts
     assert [bay.xy.tobytes() for bay in one.bays] == [bay.xy.tobytes() for bay in same.bays]
-    for other in (City(4, "scene-0061"), City(3, "scene-0103")):
+    for other in (city(SEEDS[1]), City(SEEDS[0], "scene-0103")):
         assert other.lanes[0].line.tobytes() != one.lanes[0].line.tobytes()
 
 
 def test_cities_differ_in_what_they_are_like():
-    roads = [[lane for lane in city(seed).lanes if lane.junction < 0] for seed in SEEDS]
-    assert len({len(some) for some in roads}) > 1
-    assert len({round(some[0].width_m, 2) for some in roads}) == len(roads)
-    assert len({city(seed).plan.style for seed in SEEDS}) > 1
+    some = [city(seed) for seed in SEEDS[:3]]
+    roads = [[lane for lane in place.lanes if lane.junction < 0] for place in some]
+    assert len({round(lanes[0].width_m, 3) for lanes in roads}) == 3
+    assert len({place.plan.style for place in some}) > 1
+    assert len({len(place.bays) for place in some}) == 3
 
 
 def caster(mesh):
@@ -378,7 +380,7 @@ def hits(scene, place: City, line: np.ndarray, yaw: np.ndarray, half_m: float, l
 @meshed
 def test_the_city_is_built_and_green(seed):
     mesh = city(seed).mesh()
-    assert 300_000 < len(mesh.faces) < 800_000
+    assert 300_000 < len(mesh.faces) < 750_000
     assert np.isfinite(mesh.vertices).all() and ((mesh.reflectance > 0) & (mesh.reflectance <= 1)).all()
     counts = np.bincount(mesh.label, minlength=32)
     assert counts[MANMADE] > 50_000 and counts[VEGETATION] > 50_000

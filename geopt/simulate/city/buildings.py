@@ -11,7 +11,7 @@ from geopt.simulate.randomness import Floats
 
 SKIRT_M = 2.0
 """How far walls reach below the ground in front, for slopes."""
-DETAIL_M = 16.0
+DETAIL_M = 13.0
 """Above this height windows are not cut out: few beams rise so high."""
 
 

@@ -67,7 +67,7 @@ class City:
     @functools.cached_property
     def _mesh(self) -> Mesh:
         scenery = Scenery(self.seed, self.name, self.plan, self.ground, self._places)
-        standing = pruned(merged(scenery.parts), self.ground, self.walks, self.crossings, self.sites)
+        standing = pruned(scenery.mesh(), self.ground, self.walks, self.crossings, self.sites)
         ground = ground_mesh(self.seed, self.name, self.ground)
         return merged([ground, markings(self.ground, self.lanes, self.crossings), standing])
 

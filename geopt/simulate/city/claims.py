@@ -62,9 +62,9 @@ class Frontage:
     """One side of a street between two junctions, or along a stub; places on it are u."""
 
     def __init__(
-        self, plan: Plan, street: Street, side: int, start_u: float, end_u: float, block: tuple[int, int]
+        self, plan: Plan, street: Street, side: int, ends_u: tuple[float, float], block: tuple[int, int], is_stub: bool
     ) -> None:
-        self.street, self.side, self.start_u, self.end_u = street, side, start_u, end_u
+        self.street, self.side, (self.start_u, self.end_u), self.is_stub = street, side, ends_u, is_stub
         self.style = plan.blocks[block].style
         self.is_inner = 0 < min(block) and max(block) < len(plan.rows)
         self.mouths: list[tuple[float, float]] = []

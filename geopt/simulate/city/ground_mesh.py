@@ -59,25 +59,26 @@ def ground_mesh(seed: int, name: str, ground: Ground) -> Mesh:
     values = [*np.broadcast_arrays(x, y), ground.base_m, ground.kerb_m, *ground.fields.values()]
     values = [value.ravel() for value in values]
 
-    meshes = []
+    rows, cells = [], []
     for first, step in _squares(ground):
         east, north = step * columns, step
-        rows = [np.stack([first, first + east, first + east + north], 1)]
+        rows += [np.stack([first, first + east, first + east + north], 1)]
         rows += [np.stack([first, first + east + north, first + north], 1)]
-        corners = np.concatenate(rows)
-        pieces = _Pieces(np.stack([value[corners] for value in values], axis=-1), np.tile(first, 2), names)
-        kerbs = []
-        if step == 1:
-            kerbs.append((pieces.cut("road", np.ones(len(corners), dtype=bool)), SIDEWALK))
-            kerbs.append((pieces.cut("island", pieces.inside("road")), OTHER_FLAT))
-            pieces.cut("walk", ~pieces.inside("road"))
-            pieces.cut("paved", ~pieces.inside("road"))
-            for strip in ("grass", "gravel"):
-                pieces.cut(strip, ~pieces.inside("road") & pieces.inside("walk") & ~pieces.inside("paved"))
-            pieces.cut("plaza", ~pieces.inside("walk") & ~pieces.inside("paved"))
-        meshes.append(_surface(seed, name, ground, pieces))
-        meshes += [_steps(cuts, label) for cuts, label in kerbs]
-    return merged(meshes)
+        cells += [first, first]
+    corners, cell = np.concatenate(rows), np.concatenate(cells)
+    soup = np.stack([value[corners] for value in values], axis=-1)
+    is_in = soup[:, :, FIRST_FIELD:] < 0
+    is_plain = (is_in == is_in[:, :1]).all(axis=(1, 2))
+    whole, cut = (_Pieces(soup[kept], cell[kept], names) for kept in (is_plain, ~is_plain))
+    kerbs = cut.cut("road", np.ones(len(cut.cell), dtype=bool))
+    islands = cut.cut("island", cut.inside("road"))
+    cut.cut("walk", ~cut.inside("road"))
+    cut.cut("paved", ~cut.inside("road"))
+    for strip in ("grass", "gravel"):
+        cut.cut(strip, ~cut.inside("road") & cut.inside("walk") & ~cut.inside("paved"))
+    cut.cut("plaza", ~cut.inside("road") & ~cut.inside("walk") & ~cut.inside("paved"))
+    steps = [_steps(kerbs, SIDEWALK), _steps(islands, OTHER_FLAT)]
+    return merged([_surface(seed, name, ground, whole), _surface(seed, name, ground, cut), *steps])
 
 
 def _squares(ground: Ground) -> list[tuple[NDArray[np.int64], int]]:

@@ -110,7 +110,7 @@ def _frontages(plan: Plan) -> list[Frontage]:
                     block = (i + (side > 0), j + (arm == EAST))
                 else:  # along a column: the left side is west
                     block = (i + (arm == NORTH), j + (side < 0))
-                found.append(Frontage(plan, street, side, low, high, block))
+                found.append(Frontage(plan, street, side, (low, high), block, arm in node.stubs))
     return found
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from geopt.simulate.city.ground import Ground
+from geopt.simulate.city.paths import STEP_M
 from geopt.simulate.city.places import Site
 from geopt.simulate.city.rect import Rect
 from geopt.simulate.city.walks import Crossing, Walk
@@ -42,15 +43,14 @@ def pruned(
         rect = Rect(site.xy, site.yaw, site.length_m, site.width_m)
         near = np.flatnonzero(np.abs(middle[:, :2] - site.xy).max(axis=1) < site.length_m + site.width_m)
         bad[near] |= (rect.outside_m(places[near]) < MARGIN_M).any(axis=1)
-    step = 0.5  # half the distance between the points of a walk
-    paths: tuple[Walk | Crossing, ...] = (*walks, *crossings)
-    for path in paths:
-        reach = float(np.hypot(path.width_m + MARGIN_M, step))
-        box = (places[:, 3] > path.line.min(axis=0) - 2 * reach) & (places[:, 3] < path.line.max(axis=0) + 2 * reach)
-        left = np.flatnonzero(box.all(axis=1) & ~bad & (above < WALK_CLEAR_M))
-        if len(left):
-            distance, _ = cKDTree(path.line).query(places[left], distance_upper_bound=reach)
-            bad[left[np.isfinite(distance).any(axis=1)]] = True
+    kinds: tuple[tuple[Walk | Crossing, ...], ...] = (walks, crossings)
+    for paths in kinds:  # of one kind two are never near each other, so the nearest point decides
+        tree = cKDTree(np.concatenate([path.line for path in paths]))
+        half = np.repeat([path.width_m for path in paths], [len(path.line) for path in paths])
+        reach = np.append(np.hypot(half + MARGIN_M, STEP_M / 2), 0.0)
+        left = np.flatnonzero(~bad & (above < WALK_CLEAR_M))
+        distance, nearest = tree.query(places[left], distance_upper_bound=float(reach.max()))
+        bad[left] |= (distance < reach[nearest]).any(axis=1)
     kept = np.ones(len(mesh.faces), dtype=bool)
     kept[leaves[bad]] = False
     return mesh._replace(

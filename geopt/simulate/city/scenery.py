@@ -17,12 +17,12 @@ from geopt.simulate.city.planting import Nursery
 from geopt.simulate.city.rect import Rect
 from geopt.simulate.city.vegetation import hedge
 from geopt.simulate.classes import MANMADE
-from geopt.simulate.meshes import Mesh, box
+from geopt.simulate.meshes import Mesh, box, merged
 from geopt.simulate.randomness import stream
 
 KERBSIDE = {
     "residential": {
-        "tree": 0.36,
+        "tree": 0.42,
         "bush": 0.10,
         "sign": 0.07,
         "hydrant": 0.03,
@@ -31,15 +31,15 @@ KERBSIDE = {
         "tuft": 0.1,
     },
     "downtown": {
-        "tree": 0.28,
+        "tree": 0.34,
         "sign": 0.10,
         "bollard": 0.12,
         "parking_meter": 0.12,
         "litter_bin": 0.06,
         "cabinet": 0.05,
     },
-    "industrial": {"tree": 0.24, "bush": 0.12, "sign": 0.08, "tuft": 0.25, "cabinet": 0.06, "hydrant": 0.03},
-    "park": {"tree": 0.36, "bush": 0.10, "sign": 0.06, "litter_bin": 0.06, "bollard": 0.06, "tuft": 0.1},
+    "industrial": {"tree": 0.30, "bush": 0.08, "sign": 0.08, "tuft": 0.15, "cabinet": 0.06, "hydrant": 0.03},
+    "park": {"tree": 0.42, "bush": 0.10, "sign": 0.06, "litter_bin": 0.06, "bollard": 0.06, "tuft": 0.1},
 }
 """Chance of each thing at each place of the strip behind a kerb."""
 LOTS = {  # share with a building, length, depth, setback, storeys, builder
@@ -68,11 +68,13 @@ class Lot(NamedTuple):
 
 
 class Scenery:
-    """Puts up everything that stands; ``parts`` are the meshes."""
+    """Puts up everything that stands."""
 
     def __init__(self, seed: int, name: str, plan: Plan, ground: Ground, places: Places) -> None:
         self.plan, self.ground, self.claims = plan, ground, places.claims
-        self.nursery, self.parts = Nursery(seed, name), list[Mesh]()
+        self.nursery = Nursery(seed, name)
+        self._parts: list[Mesh] = []
+        self._poses: list[tuple[float, float, float, float]] = []
         self._green = stream(seed, name, "green").uniform(0.7, 1.3)
         self._has_poles = plan.style in ("residential", "industrial")
         self._put_signals(stream(seed, name, "signals"))
@@ -85,11 +87,22 @@ class Scenery:
                 self._bound(frontage, lot)
         self._fill_land(stream(seed, name, "scatter"))
 
-    def put(self, mesh: Mesh, xy: ArrayLike, yaw: float, sink_m: float = 0.0) -> None:
-        """Stand a mesh on the ground."""
-        place = np.asarray(xy, dtype=np.float64)
-        z = float(self.ground.height(place[None])[0]) - sink_m
-        self.parts.append(mesh.moved((*place, z), yaw))
+    def put(self, mesh: Mesh, xy: ArrayLike, yaw: float, z: float = np.nan) -> None:
+        """Stand a mesh at a height; without one, on the ground."""
+        x, y = np.asarray(xy, dtype=np.float64)
+        self._parts.append(mesh)
+        self._poses.append((float(x), float(y), z, yaw))
+
+    def mesh(self) -> Mesh:
+        """Everything that was put up."""
+        poses = np.array(self._poses)
+        ground = self.ground.height(poses[:, :2])
+        poses[:, 2] = np.where(np.isnan(poses[:, 2]), ground, poses[:, 2])
+        x, y, z, yaw = np.repeat(poses, [len(part.vertices) for part in self._parts], axis=0).T
+        whole = merged(self._parts)
+        a, b, up = whole.vertices.T
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        return whole._replace(vertices=np.stack([x + a * cos - b * sin, y + a * sin + b * cos, z + up], axis=1))
 
     def _put_signals(self, rng: np.random.Generator) -> None:
         """Traffic lights where a wide street is crossed, else signs, at the stop lines."""
@@ -131,9 +144,8 @@ class Scenery:
             piece = np.random.default_rng(rng.integers(2**63))  # the details of a thing do not shift the next one
             if kind and frontage.is_clear(u - 0.8, u + 0.8):
                 if kind in ("tree", "bush", "tuft"):
-                    made = self.nursery.grow(
-                        piece, "avenue" if kind == "tree" else kind, 0.7 if kind == "bush" else 1.0
-                    )
+                    plant = kind if kind != "tree" else "distant" if frontage.is_stub else "avenue"
+                    made = self.nursery.grow(piece, plant, 0.7 if kind == "bush" else 1.0)
                 else:
                     made = getattr(furniture, kind)(piece)
                 yaw = float(street.heading(u)) + (0.0 if frontage.side > 0 else np.pi)
@@ -177,7 +189,7 @@ class Scenery:
         yaw = rect.yaw + (0.0 if side > 0 else np.pi)
         front = rect.place(0.0, -side * rect.width_m / 2)
         z = float(self.ground.height(rect.corners()).min() + 0.2)
-        self.parts.append(mesh.moved((*front, max(z, float(self.ground.height(front[None])[0]))), yaw))
+        self.put(mesh, front, yaw, max(z, float(self.ground.height(front[None])[0])))
 
     def _put_beside(
         self, frontage: Frontage, mesh: Mesh, u: float, length: float, depth: float, near_m: float = 0.2
@@ -194,7 +206,7 @@ class Scenery:
         density = {"residential": 0.03, "downtown": 0.01, "industrial": 0.016, "park": 0.04}[style]
         for _ in range(rng.poisson(density * self._green * lot.length_m * lot.depth_m)):
             u, away = lot.u + rng.uniform(0, lot.length_m), 0.9 + rng.uniform(0, max(lot.depth_m - 1.5, 0.5))
-            kind = str(rng.choice(["garden", "bush", "bush", "tuft"]))
+            kind = str(rng.choice(["distant" if frontage.is_stub else "garden", "bush", "bush", "tuft"]))
             size = 0.5 if kind == "tuft" else 0.8
             self._put_beside(frontage, self.nursery.grow(rng, kind), u, size, size, away)
         if style == "downtown" and rng.uniform() < 0.15:
@@ -223,7 +235,7 @@ class Scenery:
         """Plants, sheds, back buildings and clutter on what is left, and coarser things far from the streets."""
         low = np.array(self.ground.grid.lower) + 8.0
         high = np.array(self.ground.grid.lower) + np.array(self.ground.grid.shape) - 9.0
-        places = rng.uniform(low, high, size=(1700, 2))
+        places = rng.uniform(low, high, size=(1500, 2))
         walk = self.ground.value("walk", places)
         row = sum((places[:, 1] > s.point(places[:, 0])[:, 1]).astype(int) for s in self.plan.rows)
         column = sum((places[:, 0] > s.point(places[:, 1])[:, 0]).astype(int) for s in self.plan.columns)
@@ -235,7 +247,7 @@ class Scenery:
             if walk[k] >= FAR_M - 1:
                 self._fill_far(own, style, place)
             else:
-                self._fill_near(own, style, place)
+                self._fill_near(own, style, place, walk[k] > 14.0)
 
     def _fill_far(self, rng: np.random.Generator, style: str, place: np.ndarray) -> None:
         if rng.uniform() < 0.75:
@@ -250,17 +262,17 @@ class Scenery:
             )
             self.put(shape, place, rect.yaw)
 
-    def _fill_near(self, rng: np.random.Generator, style: str, place: np.ndarray) -> None:
+    def _fill_near(self, rng: np.random.Generator, style: str, place: np.ndarray, is_deep: bool) -> None:
         draw, yaw = rng.uniform() / self._green, rng.uniform(0, 2 * np.pi)
         trees, bushes = {
             "residential": (0.10, 0.24),
             "downtown": (0.12, 0.18),
             "industrial": (0.1, 0.22),
-            "park": (0.28, 0.5),
+            "park": (0.2, 0.42),
         }[style]
         if draw < trees:
             if self.claims.try_take(Rect(place, 0.0, 1.6, 1.6)):
-                self.put(self.nursery.grow(rng, "garden"), place, yaw)
+                self.put(self.nursery.grow(rng, "distant" if is_deep else "garden"), place, yaw)
         elif draw < bushes:
             kind = "bush" if rng.uniform() < 0.5 else "tuft"
             if self.claims.try_take(Rect(place, 0.0, 1.0, 1.0)):
