@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +115,7 @@ class SceneWork:
     sweeps: int
 
     def __call__(self, name: str, tick: Callable[[], None]) -> None:
+        gc.collect()  # the world before refers to itself in places: 100 MB each would wait for the collector
         world = World(self.seed, name, sensor_of(self.sensor), self.motion_distortion)
         start_us = FIRST_DAY_US + int(name.split("-")[1]) * 1_000_000_000
         writer = SceneWriter(self.folder.root, self.folder.version, world, start_us)
