@@ -115,14 +115,17 @@ def waymo_detection_files(
     if not len(truth.frame):
         raise ValueError(f"{name}: {ground_truth} is empty; it must hold the labels of the frames that are scored")
     rows = {frame: row for row, frame in enumerate(sorted({*predicted.frames, *truth.frames}, key=_official_order))}
-    labels = waymo_preprocess(
-        bbox=truth.bbox,
-        type=truth.type,
-        frame_id=_rows_in(rows, truth),
-        num_lidar_points=truth.num_lidar_points,
-        difficulty=truth.difficulty,
-        speed=truth.speed,
-    )
+    try:
+        labels = waymo_preprocess(
+            bbox=truth.bbox,
+            type=truth.type,
+            frame_id=_rows_in(rows, truth),
+            num_lidar_points=truth.num_lidar_points,
+            difficulty=truth.difficulty,
+            speed=truth.speed,
+        )
+    except ValueError as error:
+        raise ValueError(f"{ground_truth}: {error}") from None
     try:
         return waymo_detection(  # type: ignore[call-overload, no-any-return]
             prediction_bbox=predicted.bbox,
