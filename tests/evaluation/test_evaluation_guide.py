@@ -11,6 +11,7 @@ import label_database
 import numpy as np
 import pytest
 import track_database
+import waymo_database
 from label_database import SPLIT, VERSION
 
 GUIDE = Path(__file__).parents[2] / "docs" / "evaluation.md"
@@ -24,6 +25,13 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     (tmp_path / "tracks.json").write_text(json.dumps(track_database.track_results(tracks, seed=1)))
     labels = label_database.write_database(tmp_path / "labels", seed=1, num_points=600)
     predicted = label_database.write_predictions(tmp_path / "predicted", labels, seed=1)
+
+    case = waymo_database.random_case(1)
+    np.savez(tmp_path / "waymo_predictions.npz", **{k: v for k, v in case.items() if k.startswith("prediction_")})
+    raw = {name: case[f"ground_truth_{name}"] for name in ("bbox", "type", "frame_id", "difficulty")}
+    np.savez(tmp_path / "waymo_labels.npz", **raw, num_lidar_points=np.full(len(raw["type"]), 9))
+    points = np.random.default_rng(1).integers(0, 23, (2, 500))
+    np.savez(tmp_path / "waymo_points.npz", ground_truth=points[0], prediction=points[1])
 
     def predict():
         for path in sorted((predicted / "lidarseg" / SPLIT).iterdir()):
@@ -42,7 +50,7 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("NUSCENES", str(root))
         exec(compile(block, str(GUIDE), "exec"), names)
     printed = capsys.readouterr().out
-    assert len(blocks) == 8 and VERSION in GUIDE.read_text()
+    assert len(blocks) == 10 and VERSION in GUIDE.read_text()
     for part in (
         r"NDS 0\.\d{3}, mAP 0\.\d{3}",
         r"AMOTA 0\.\d{3}, AMOTP",
@@ -50,6 +58,7 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
         r"\(17, 17\)",
         "PQ 0.",
         "PAT 0.",
+        r"vehicles: APH 0\.\d{3}\nALL_NS: APH 0\.\d{3}\n\(32, 101, 5\)\nmIoU 0\.0\d\d",
     ):
         assert re.search(part, printed), part
     assert re.search(r"nuscenes_panoptic: results/panoptic/mini_val/\S+_panoptic\.npz is missing", printed)
