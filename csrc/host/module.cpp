@@ -10,4 +10,6 @@ PYBIND11_MODULE(_host, m) {
   geopt::host::bind_segmentation(m);
   geopt::host::bind_waymo_detection(m);
   geopt::host::bind_waymo_files(m);
+  geopt::host::bind_range_image(m);
+  geopt::host::bind_waymo_frames(m);
 }

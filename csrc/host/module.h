@@ -14,5 +14,7 @@ void bind_tracking(pybind11::module_& m);
 void bind_segmentation(pybind11::module_& m);
 void bind_waymo_detection(pybind11::module_& m);
 void bind_waymo_files(pybind11::module_& m);
+void bind_range_image(pybind11::module_& m);
+void bind_waymo_frames(pybind11::module_& m);
 
 }  // namespace geopt::host
