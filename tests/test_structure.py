@@ -108,7 +108,7 @@ def test_the_package_itself_is_light():
     assert "torch" not in modules_after("import geopt.tables, geopt.evaluation, geopt.score")
 
 
-@pytest.mark.parametrize("name", ["matplotlib", "embreex", "trimesh", "tensorboard", "open3d"])
+@pytest.mark.parametrize("name", ["matplotlib", "embreex", "trimesh", "tensorboard", "open3d", "pyarrow"])
 def test_optional_packages_are_imported_where_they_are_used(name):
     for path in MODULES:
         tree = ast.parse(path.read_text())

@@ -1,12 +1,13 @@
 """From a dataset folder to batches of points."""
 
 from geopt.data.collate import collate
-from geopt.data.config import AugmentConfig, DataConfig, PasteConfig
+from geopt.data.config import AugmentConfig, DataConfig, PasteConfig, WaymoConfig
 from geopt.data.dataset import FrameDataset, build_dataset
 from geopt.data.labelled import LabelledCollate, LabelledFrames, build_labelled
 from geopt.data.nuscenes import NuScenes
 from geopt.data.sample import Sample
 from geopt.data.sampler import ResumableSampler
+from geopt.data.waymo import Waymo
 
 __all__ = [
     "AugmentConfig",
@@ -18,6 +19,8 @@ __all__ = [
     "PasteConfig",
     "ResumableSampler",
     "Sample",
+    "Waymo",
+    "WaymoConfig",
     "build_dataset",
     "build_labelled",
     "collate",

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from geopt.data import fractions
 from geopt.schema import Frozen
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Feature = Literal["intensity", "time_lag_s", "ring"]
+Feature = Literal["intensity", "time_lag_s", "ring", "elongation"]
 
 
 class AugmentConfig(Frozen):
@@ -59,14 +67,39 @@ class PasteConfig(Frozen):
     """Last share of the run without pasted objects, so that the model ends on frames as they are."""
 
 
-class DataConfig(Frozen):
-    """Which frames are read, from where, and what a frame consists of."""
+class WaymoConfig(Frozen):
+    """What of a frame of the Waymo Open Dataset is read."""
 
-    kind: Literal["nuscenes"] = "nuscenes"
+    lidars: Literal["all", "top"] = "all"
+    """All five, or the one on the roof, the only one with labels of points."""
+    returns: Literal["both", "first"] = "both"
+    """Of each pulse."""
+    no_label_zones: Literal["keep", "drop"] = "keep"
+    """Points in zones that nobody labelled."""
+
+
+WAYMO_DEFAULTS: dict[str, Any] = {
+    "num_sweeps": 1,
+    "features": ("intensity", "elongation"),
+    "intensity_scale": 1.0,
+    "intensity_curve": "tanh",
+}
+"""What other keys are where they are left out and ``kind`` is ``waymo``: what published Waymo models see."""
+
+
+class DataConfig(Frozen):
+    """Which frames are read, from where, and what a frame consists of.
+
+    Where ``kind`` is ``waymo``, keys that are left out follow :data:`WAYMO_DEFAULTS`.
+    """
+
+    kind: Literal["nuscenes", "waymo"] = "nuscenes"
     root: str = ""
     """Dataset folder; ``~`` is the home folder."""
     version: str = "v1.0-trainval"
-    """Folder of the tables below ``root``."""
+    """For nuScenes: folder of the tables below ``root``. Not read for Waymo, whose files tell."""
+    waymo: WaymoConfig = WaymoConfig()
+    """For Waymo."""
     train: str = "train"
     """A split, scenes joined by ``,`` or ``+``, or slices in key frames such as ``scene-0523[:30]``."""
     val: str = "val"
@@ -85,14 +118,24 @@ class DataConfig(Frozen):
     features: tuple[Feature, ...] = ("intensity", "time_lag_s")
     """Channels of a point besides xyz."""
     intensity_scale: PositiveFloat = 1 / 255
-    """Factor on the intensity, which nuScenes stores as 0 to 255."""
+    """Factor on the intensity, which nuScenes stores as 0 to 255 and Waymo from 0 without a limit, most of it below 1."""
+    intensity_curve: Literal["linear", "tanh"] = "linear"
+    """What the scaled intensity goes through; ``tanh`` keeps the brightest of Waymo's returns within 1."""
     boxes: bool = False
     """Read the annotated boxes of key frames."""
     labels: Literal["fine", "coarse"] | None = None
-    """Read the lidarseg labels of key frames: the dataset's 32 categories, or the benchmark's 16 classes and 0."""
+    """Read the labels of points: of nuScenes the 32 categories or the benchmark's 16 classes and 0; of Waymo the same 22
+    classes and 0 either way."""
     augment: AugmentConfig = AugmentConfig()
     workers: NonNegativeInt = 2
     """Processes that read; the result does not depend on it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_kind(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("kind") == "waymo":
+            return WAYMO_DEFAULTS | values
+        return values
 
     @field_validator("label_fraction")
     @classmethod

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from geopt.data import augment as augmentation
 from geopt.data.config import DataConfig
-from geopt.data.nuscenes import Frames, NuScenes
+from geopt.data.formats import open_source
 from geopt.data.sample import Sample
 from geopt.data.seeds import Stream, generator, mask_seed
+from geopt.data.source import Frames, Source
 from geopt.data.sweeps import Cloud
 from geopt.structures import VoxelGrid
 
@@ -38,7 +39,7 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
     """
 
     def __init__(
-        self, source: NuScenes, frames: Frames, config: DataConfig, grid: VoxelGrid, seed: int, augment: bool
+        self, source: Source, frames: Frames, config: DataConfig, grid: VoxelGrid, seed: int, augment: bool
     ) -> None:
         self.source, self.frames, self.config, self.grid = source, frames, config, grid
         self.seed, self.augment = seed, augment
@@ -64,18 +65,19 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
         """A frame as it was recorded, neither moved nor cropped."""
         row = int(self.frames.rows[index])
         cloud = self.source.cloud(row, self._past(row, epoch, index), self.config.frame)
-        is_key_frame = bool(self.source.sweeps.is_key_frame[row])
         return Sample(
             frame=self.source.name(row),
             token=self.source.token(row),
-            timestamp_us=int(self.source.sweeps.timestamp_us[row]),
+            timestamp_us=self.source.timestamp_us(row),
             xyz=cloud.xyz,
             features=self._features(cloud),
             sweep=cloud.sweep,
             sensor_origins=cloud.sensor_origins,
             seed=mask_seed(self.seed, epoch, index),
-            boxes=self.source.boxes(row, self.config.frame) if self.config.boxes and is_key_frame else None,
-            labels=self._labels(row, cloud) if self.config.labels and is_key_frame else None,
+            boxes=self.source.boxes(row, self.config.frame)
+            if self.config.boxes and self.source.is_key_frame(row)
+            else None,
+            labels=self._labels(row, cloud) if self.config.labels and self.source.has_labels(row) else None,
         )
 
     def prepare(self, sample: Sample, epoch: int, index: int) -> Sample:
@@ -94,15 +96,20 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
     def _features(self, cloud: Cloud) -> NDArray[np.float32]:
         features = np.empty((len(cloud.xyz), len(self.config.features)), dtype=np.float32)
         for channel, name in enumerate(self.config.features):
-            features[:, channel] = getattr(cloud, name)
+            values = getattr(cloud, name)
+            if values is None:
+                raise ValueError(f"data.features: {self.config.kind} has no {name}; leave it out")
+            features[:, channel] = values
             if name == "intensity":
                 features[:, channel] *= np.float32(self.config.intensity_scale)
+                if self.config.intensity_curve == "tanh":
+                    np.tanh(features[:, channel], out=features[:, channel])
         return features
 
     def _labels(self, row: int, cloud: Cloud) -> NDArray[np.uint8]:
         assert self.config.labels is not None
         labels = np.zeros(len(cloud.xyz), dtype=np.uint8)
-        own = self.source.lidarseg(row, self.config.labels)
+        own = self.source.point_labels(row, self.config.labels)
         labels[: len(own)] = own  # the key frame comes first and keeps its close points
         return labels
 
@@ -128,22 +135,37 @@ def build_dataset(
         raise ValueError(f"build_dataset: split must be 'train' or 'val', got {split!r}")
     if split == "val" and augment:
         raise ValueError("build_dataset: augment must be False or None for validation frames, got True")
-    source = NuScenes(config.root, config.version)
+    source = open_source(config)
     frames = _training_frames(source, config) if split == "train" else source.select(config.val, config.frames)
+    frames = _labelled(source, config, frames)
     if not len(frames.rows):
         raise ValueError(f"build_dataset: {split} frames must be at least one, got none in {source.folder}")
     if split == "val":
         _warn_of_overlap(source, config, frames)
     if config.boxes:
-        _ = source.annotations  # read here once, not in every worker
+        source.load_annotations()  # here once, not in every worker
     return FrameDataset(source, frames, config, grid, seed, augment=split == "train" and augment is not False)
 
 
-def _training_frames(source: NuScenes, config: DataConfig) -> Frames:
+def _training_frames(source: Source, config: DataConfig) -> Frames:
     return source.select(config.train, config.frames, config.label_fraction)
 
 
-def _warn_of_overlap(source: NuScenes, config: DataConfig, frames: Frames) -> None:
+def _labelled(source: Source, config: DataConfig, frames: Frames) -> Frames:
+    """Leave out key frames that nobody labelled, if labels are read: of Waymo the points of every fifth or so are."""
+    if config.frames == "all_sweeps" or not (config.labels or config.boxes):
+        return frames
+    kept = np.ones(len(frames.rows), dtype=bool)
+    if config.labels:
+        kept &= [source.has_labels(int(row)) for row in frames.rows]
+    if config.boxes:
+        kept &= [source.is_key_frame(int(row)) for row in frames.rows]
+    if not kept.all():
+        log.info("%d of the %d frames are labelled; using those", kept.sum(), len(kept))
+    return Frames(frames.rows[kept], frames.oldest_key_frame[kept])
+
+
+def _warn_of_overlap(source: Source, config: DataConfig, frames: Frames) -> None:
     shared = np.intersect1d(_training_frames(source, config).rows, frames.rows)
     if len(shared):
         log.warning("%d of the %d validation frames are training frames too", len(shared), len(frames.rows))

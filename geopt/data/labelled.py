@@ -14,10 +14,10 @@ from geopt.data.balance import balanced
 from geopt.data.collate import collate
 from geopt.data.config import DataConfig, PasteConfig
 from geopt.data.dataset import FrameDataset, Split, build_dataset
-from geopt.data.nuscenes import Frames
 from geopt.data.objects import ObjectBank, paste
 from geopt.data.sample import Sample
 from geopt.data.seeds import Stream, generator
+from geopt.data.source import Frames
 from geopt.official import ClassMap
 from geopt.structures import Boxes, LabelledBatch, VoxelGrid
 
@@ -139,13 +139,11 @@ def build_labelled(
 
 def presence(frames: FrameDataset, class_map: ClassMap) -> NDArray[np.bool_]:
     """(F, C) whether a frame has a box of a class with a point in it."""
-    table = frames.source.annotations
     found = np.zeros((len(frames), len(class_map.classes)), dtype=bool)
     for place, row in enumerate(frames.frames.rows):
-        key_frame = int(np.searchsorted(frames.source.key_rows, row))
-        boxes = slice(int(table.offsets[key_frame]), int(table.offsets[key_frame + 1]))
-        for category in set(table.category[boxes][table.num_lidar_points[boxes] > 0].tolist()):
-            name = class_map.class_of_category.get(category.decode())
+        objects = frames.source.objects(int(row))
+        for category in {name for name, count in zip(objects.categories, objects.num_points) if count > 0}:
+            name = class_map.class_of_category.get(category)
             if name is not None:
                 found[place, class_map.classes.index(name)] = True
     return found

@@ -6,7 +6,6 @@ import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,23 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from geopt import cache, official, tables
-from geopt.data import fractions, splits
-from geopt.data.splits import KeyFrameRange
+from geopt.data import fractions, source
+from geopt.data.source import FrameKind, Frames, LabelKind, ModelFrame, Objects, SweepOrder
 from geopt.data.sweeps import POINT_BYTES, Cloud, Sweep, aggregate, compose, inverse, rigid, rotation_matrix
 from geopt.structures import Boxes
 
-FrameKind = Literal["keyframes", "all_sweeps"]
-ModelFrame = Literal["ego", "lidar"]
 FRAME_NAME = re.compile(r"(?P<scene>.+)/(?P<key_frame>\d+)(?P<after>[+-]\d+)?")
-
-
-class Frames(NamedTuple):
-    """A choice of sweeps, each the newest of a cloud."""
-
-    rows: NDArray[np.int64]
-    """(F,) rows of the sweep table."""
-    oldest_key_frame: NDArray[np.int64]
-    """(F,) past sweeps come from this key frame of the scene or a later one; -1 where there is no limit."""
 
 
 class NuScenes:
@@ -119,40 +107,9 @@ class NuScenes:
             ValueError: see :func:`geopt.data.splits.resolve`; ``frames`` is neither; there is no such fraction, or it
                 keeps nothing.
         """
-        if frames not in ("keyframes", "all_sweeps"):
-            raise ValueError(f"NuScenes.select: frames must be 'keyframes' or 'all_sweeps', got {frames!r}")
         table = self.sweeps
-        num_key_frames = dict(zip(self.scenes, np.diff(self._first_key).tolist()))
-        known = self.splits()
-        ranges = splits.resolve(selection, known, num_key_frames, str(self.folder))
-        kept = np.ones(len(self.key_rows), dtype=bool)
-        if fraction != fractions.ALL:
-            kept = self._kept(fraction, ranges, splits.scenes_of(selection, known))
-        first = np.searchsorted(table.scene, np.arange(len(self.scenes) + 1))  # rows are ordered by scene
-        rows, oldest = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for part in ranges:
-            scene = self.scenes.index(part.scene)
-            candidates = np.arange(first[scene], first[scene + 1])
-            limit = part.start if part.start else -1  # sweeps before key frame 0 belong to it
-            number = table.key_frame[candidates]
-            wanted = (number >= limit) & (number < part.stop)
-            if frames == "keyframes":
-                wanted &= table.is_key_frame[candidates]
-            wanted &= kept[self._first_key[scene] + np.maximum(number, 0)]
-            rows.append(candidates[wanted])
-            oldest.append(np.full(int(wanted.sum()), limit))
-        return Frames(np.concatenate(rows), np.concatenate(oldest))
-
-    def _kept(self, fraction: str, ranges: Sequence[KeyFrameRange], scenes: Sequence[str]) -> NDArray[np.bool_]:
-        """(K,) which key frames of ``ranges`` a fraction of ``scenes`` keeps."""
-        firsts = [(self._first_key[self.scenes.index(part.scene)], part) for part in ranges]
-        chosen = np.concatenate([np.arange(first + part.start, first + part.stop) for first, part in firsts])
-        rows = self.key_rows[chosen]
-        names = [self.scenes[scene] for scene in self.sweeps.scene[rows]]
-        there = fractions.KeyFrames(names, self.sweeps.key_frame[rows], self.sweeps.timestamp_us[rows])
-        kept = np.zeros(len(self.key_rows), dtype=bool)
-        kept[chosen] = fractions.choose(fraction, there, scenes)
-        return kept
+        order = SweepOrder(self.scenes, table.scene, table.key_frame, table.is_key_frame, table.timestamp_us)
+        return source.select("NuScenes", order, self.splits(), selection, frames, fraction, str(self.folder))
 
     def name(self, row: int) -> str:
         """Name of a sweep, such as ``scene-0523/12`` or ``scene-0523/12+3``."""
@@ -195,6 +152,18 @@ class NuScenes:
         if self.sweeps.is_key_frame[row]:
             return self.sweeps.sample_token[np.searchsorted(self.key_rows, row)].decode()
         return self.sweeps.token[row].decode()
+
+    def timestamp_us(self, row: int) -> int:
+        """Time of a sweep."""
+        return int(self.sweeps.timestamp_us[row])
+
+    def is_key_frame(self, row: int) -> bool:
+        """Whether a sweep is a key frame, which has boxes."""
+        return bool(self.sweeps.is_key_frame[row])
+
+    def has_labels(self, row: int) -> bool:
+        """Whether a sweep should have lidarseg labels: key frames should."""
+        return self.is_key_frame(row)
 
     def path(self, row: int) -> Path:
         """LiDAR file of a sweep."""
@@ -247,6 +216,20 @@ class NuScenes:
             raise ValueError(f"NuScenes: frame must be 'ego' or 'lidar', got {frame!r}")
         return np.eye(3, 4) if frame == "ego" else inverse(self.ego_from_lidar(row))
 
+    def load_annotations(self) -> None:
+        """Read :attr:`annotations` now."""
+        _ = self.annotations
+
+    def objects(self, row: int) -> Objects:
+        """Categories and point counts of the boxes of a key frame.
+
+        Raises:
+            ValueError: the sweep is no key frame.
+            FileNotFoundError: a table is missing.
+        """
+        rows = self._annotation_rows("objects", row)
+        return Objects(_strings(self.annotations.category[rows]), self.annotations.num_lidar_points[rows])
+
     def boxes(self, row: int, frame: ModelFrame = "ego") -> Boxes:
         """Annotated boxes of a key frame.
 
@@ -261,10 +244,7 @@ class NuScenes:
             ValueError: the sweep is no key frame, so it has no boxes; or ``frame`` is neither.
             FileNotFoundError: a table is missing.
         """
-        self._need_key_frame("boxes", row)
-        table = self.annotations
-        key_frame = int(np.searchsorted(self.key_rows, row))
-        rows = slice(int(table.offsets[key_frame]), int(table.offsets[key_frame + 1]))
+        table, rows = self.annotations, self._annotation_rows("boxes", row)
         motion = compose(self._model_from_ego(row, frame), inverse(self.global_from_ego(row)))
         turn = motion[:, :3]
         forward = (turn @ rotation_matrix(table.quat_wxyz[rows]))[:, :, 0]
@@ -286,6 +266,12 @@ class NuScenes:
             frame=frame,
         )
 
+    def _annotation_rows(self, what: str, row: int) -> slice:
+        """Rows of the annotation table that belong to a key frame."""
+        self._need_key_frame(what, row)
+        key_frame = int(np.searchsorted(self.key_rows, row))
+        return slice(int(self.annotations.offsets[key_frame]), int(self.annotations.offsets[key_frame + 1]))
+
     @functools.cached_property
     def _lidarseg(self) -> dict[str, Path]:
         path = self.folder / "lidarseg.json"
@@ -297,7 +283,7 @@ class NuScenes:
         rows = tables.read_table(tables.table_paths(self.folder, ["category"])[0], tables.Category)
         return {row.index: row.name for row in rows if row.index >= 0}
 
-    def lidarseg(self, row: int, classes: Literal["fine", "coarse"] = "fine") -> NDArray[np.uint8]:
+    def lidarseg(self, row: int, classes: LabelKind = "fine") -> NDArray[np.uint8]:
         """Label of each point of a key frame, in the order of its file.
 
         Args:
@@ -335,6 +321,10 @@ class NuScenes:
                 f"NuScenes: {path} has label {strange}, which is no index in {self.folder / 'category.json'}"
             )
         return coarse.astype(np.uint8)
+
+    def point_labels(self, row: int, classes: LabelKind) -> NDArray[np.uint8]:
+        """See :meth:`lidarseg`."""
+        return self.lidarseg(row, classes)
 
     def _need_key_frame(self, what: str, row: int) -> None:
         if not self.sweeps.is_key_frame[row]:

@@ -64,14 +64,12 @@ class ObjectBank:
         for name in found:
             if name not in class_map.classes:
                 raise ValueError(f"ObjectBank: classes must be among {', '.join(class_map.classes)}, got {name!r}")
-        table, source = frames.source.annotations, frames.source
         for place, row in enumerate(frames.frames.rows):
-            key_frame = int(np.searchsorted(source.key_rows, row))
-            first, last = int(table.offsets[key_frame]), int(table.offsets[key_frame + 1])
-            for box in range(first, last):
-                name = class_map.class_of_category.get(table.category[box].decode(), "")
-                if name in found and table.num_lidar_points[box] >= min_points:
-                    found[name].append((place, box - first))
+            objects = frames.source.objects(int(row))
+            for box, (category, count) in enumerate(zip(objects.categories, objects.num_points)):
+                name = class_map.class_of_category.get(category, "")
+                if name in found and count >= min_points:
+                    found[name].append((place, box))
         self.places = {name: np.array(rows, dtype=np.int64).reshape(-1, 2) for name, rows in found.items()}
         """(M, 2) frame of the dataset and box of the frame, by class."""
         self.class_map = class_map

@@ -40,6 +40,8 @@ class Cloud(NamedTuple):
     """(N,) row of ``sensor_origins``, 0 for the key frame."""
     sensor_origins: NDArray[np.float32]
     """(S, 3) where the sensor stood in each sweep, metres."""
+    elongation: NDArray[np.float32] | None = None
+    """(N,) how much longer than the pulse the return was, where the dataset tells it."""
 
 
 def read_points(path: Path) -> NDArray[np.float32]:

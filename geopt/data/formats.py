@@ -1,0 +1,31 @@
+"""Which reader belongs to ``data.kind``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from geopt.data.config import DataConfig
+from geopt.data.nuscenes import NuScenes
+from geopt.data.source import Source
+from geopt.data.waymo import Waymo
+
+
+def _nuscenes(config: DataConfig) -> Source:
+    return NuScenes(config.root, config.version)
+
+
+def _waymo(config: DataConfig) -> Source:
+    return Waymo(config.root, config.waymo)
+
+
+FORMATS: dict[str, Callable[[DataConfig], Source]] = {"nuscenes": _nuscenes, "waymo": _waymo}
+
+
+def open_source(config: DataConfig) -> Source:
+    """Open the dataset that a config names.
+
+    Raises:
+        FileNotFoundError, ValueError: it is missing or damaged; names the file.
+        ImportError: its files need a package that is not installed; says which.
+    """
+    return FORMATS[config.kind](config)
