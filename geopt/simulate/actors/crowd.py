@@ -84,6 +84,10 @@ class Crowd:
         step = np.clip(np.where(is_going, turn, 0.0), -self._turn_rate * dt, self._turn_rate * dt)
         yaw = np.round(old.yaw + step, DIGITS)
         stays = avoiding.blocked(now, self._bodies(xy, yaw, self._velocity), num)
+        if stays.any():  # there may be room to go on, if not to turn
+            yaw = np.where(stays, old.yaw, yaw)
+            kept = self._bodies(np.where(stays[:, None], self.xy, xy), yaw, self._velocity)
+            stays &= avoiding.blocked(kept, self._bodies(xy, yaw, self._velocity), num)
         state.s, state.d = np.where(stays, old.s, state.s), np.where(stays, old.d, state.d)
         state.yaw, xy = np.where(stays, old.yaw, yaw), np.where(stays[:, None], self.xy, xy)
         state.speed = np.where(stays, 0.0, np.round(speed, DIGITS))
