@@ -36,7 +36,7 @@ def predicted(nuscenes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> 
             "tiny", [*data, f"run.dir={folder / 'pretrain'}", "train.max_steps=30", "train.validate_every=0"]
         )
     )
-    options = [f"run.dir={folder / 'detect'}", f"init={encoder}", "train.max_steps=150", "train.validate_every=0"]
+    options = [f"run.dir={folder / 'detect'}", f"init={encoder}", "train.max_steps=300", "train.validate_every=0"]
     detector = finetuning.finetune(finetuning.load("detect/tiny", [*data, *options]))
     written = predicting.predict(
         [detector], folder / "predictions", predicting.load(["pictures=1", "score_threshold=0.02"])
@@ -86,7 +86,7 @@ def test_the_devkit_gives_the_same_numbers(predicted):
         summary = evaluate(case[-1], *case[1:4])
         theirs = official["summary"]
         for name, value in theirs.items():
-            if isinstance(value, int | float):
+            if name != "eval_time" and isinstance(value, int | float):
                 assert summary[name] == pytest.approx(value, rel=0, abs=1e-12, nan_ok=True), (case[0], name)
         names = "mean_dist_aps" if case[0] == "detection" else "label_metrics"
         assert theirs[names], "the classes were compared too"
