@@ -93,10 +93,10 @@ class _Whole:
     def __init__(
         self, data: Any, root: str, version: str, split: str, config: FinetuneConfig, frames: Sequence[SplitFrame]
     ) -> None:
-        update = {"root": root, "version": version, "train": split, "val": split, "boxes": False, "labels": None}
+        update = {"root": root, "version": version, "train": split, "label_fraction": "all", "boxes": False, "labels": None}
         self.frames: LabelledFrames = build_labelled(
             data.model_copy(update=update),
-            "val",
+            "train",  # not "val", which would be compared with the run's training frames
             config.grid.voxel_grid(),
             config.seed,
             class_map=config.class_map(),
