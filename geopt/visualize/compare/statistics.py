@@ -63,8 +63,8 @@ HISTOGRAMS: dict[str, Histogram] = {
     "surface_variation": Histogram("Surface variation", "", np.geomspace(1e-6, 1 / 3, 31), is_log=True),
     "upright": Histogram("Upright part of the normal", "", np.linspace(0.0, 1.0, 21)),
 }
-"""Of all but ``range``, points on the vehicle itself (nearer than VEHICLE_M) are left out. Surface variation is the smallest
-eigenvalue of the NEIGHBORS nearest points over the sum of the three; ``upright`` is |z| of their unit normal."""
+"""Of points beyond VEHICLE_M. Surface variation is the smallest eigenvalue of the NEIGHBORS nearest points over the sum of the
+three; ``upright`` is |z| of their unit normal."""
 
 
 class Ratio(NamedTuple):
@@ -162,7 +162,7 @@ def measure(dataset: NuScenes, selection: str, progress: Callable[[int, int], No
         range_m = np.hypot(*(cloud.xyz[:, :2] - cloud.sensor_origins[0, :2]).T)
         beyond = range_m >= VEHICLE_M
         xyz, far, intensity = cloud.xyz[beyond], range_m[beyond], cloud.intensity[beyond]
-        found = {"range": range_m, "height": xyz[:, 2], "laser": cloud.ring[beyond], "intensity": intensity}
+        found = {"range": far, "height": xyz[:, 2], "laser": cloud.ring[beyond], "intensity": intensity}
         found["intensity_near"] = intensity[far < NEAR_M]
         found["intensity_middle"] = intensity[(far >= NEAR_M) & (far < FAR_M)]
         found["intensity_far"] = intensity[far >= FAR_M]
