@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -138,3 +139,27 @@ def test_plain_scans_get_boxes_labels_and_pictures(runs, tmp_path):
         assert (tmp_path / "out" / "pictures" / f"{name}.png").is_file()
         header = (tmp_path / "out" / "pictures" / f"{name}.ply").read_bytes()[:80]
         assert header.startswith(b"ply") and b"element vertex 301" in header
+
+
+def test_labels_that_training_left_out_are_no_matter_for_prediction(runs, data, tmp_path, caplog):
+    """``frames-10-seed0`` keeps none of the five key frames of the validation scene."""
+    options = ["train.max_steps=1", "train.batch_size=1", "train.num_threads=1", "train.validate_every=0"]
+    options += [f"data.root={data}", "data.version=v1.0-mini", "data.train=scene-0061", f"data.val={VAL}"]
+    options += ["data.workers=0", "data.label_fraction=frames-10-seed0", f"run.dir={tmp_path / 'run'}"]
+    run = finetuning.finetune(finetuning.load("segment/tiny", options))
+    caplog.clear()
+    written = predicting.predict([run], tmp_path / "out", predicting.load(["data.workers=0", "pictures=0"]))
+    assert len(list((written["lidarseg"] / "lidarseg" / VAL).iterdir())) == 5
+    assert "training frames" not in caplog.text
+
+
+def test_frames_without_any_annotation_can_be_predicted(runs, data, tmp_path):
+    """As the official test split is: neither boxes nor labels of points."""
+    root = shutil.copytree(data, tmp_path / "unlabelled")
+    shutil.rmtree(root / "lidarseg")
+    for name in ("sample_annotation", "instance"):
+        (root / "v1.0-mini" / f"{name}.json").write_text("[]")
+    (root / "v1.0-mini" / "lidarseg.json").unlink()
+    options = predicting.load(["data.workers=0", "pictures=0", f"data.root={root}"])
+    written = predicting.predict(runs, tmp_path / "out", options)
+    assert len(json.loads(written["detection"].read_text())["results"]) == 5
