@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from geopt import official
-from geopt.data import AugmentConfig, DataConfig, LabelledCollate, PasteConfig, build_dataset, build_labelled
+from geopt.data import (
+    AugmentConfig,
+    DataConfig,
+    LabelledCollate,
+    PasteConfig,
+    build_dataset,
+    build_labelled,
+    objects,
+)
 from geopt.data.objects import ObjectBank, cut_out, paste
 from geopt.structures import Boxes
 
@@ -89,6 +97,38 @@ def test_cut_out_objects_hold_the_points_in_their_boxes(real_config, grid):
         owners += in_box(sample.xyz, box)
         assert np.array_equal(cutout.xyz, sample.xyz[free])
         assert np.array_equal(cutout.features, sample.features[free])
+
+
+def test_one_object_is_cut_out_as_among_all(real_config, grid):
+    sample = build_dataset(real_config, "train", grid, seed=0, augment=False).read(7)
+    whole = cut_out(sample)
+    for row in (0, 5, len(whole) - 1):
+        (alone,) = cut_out(sample, [row])
+        assert alone.token == whole[row].token and np.array_equal(alone.xyz, whole[row].xyz)
+    assert sum(len(cutout.xyz) for cutout in whole) > 0
+
+
+def test_objects_that_have_no_room_are_not_read(real_config, grid, monkeypatch):
+    """Of a scene's only frame every object is there already: pasting must leave its file alone."""
+    frames = build_dataset(real_config.model_copy(update={"train": "scene-0523[7:8]"}), "train", grid, 0, augment=False)
+    bank, sample = ObjectBank(frames, CLASSES, ["car"], min_points=1), frames.read(0)
+    monkeypatch.setattr(frames, "read", lambda *_: pytest.fail("the frame was read"))
+    assert paste(sample, bank, {"car": 100}, np.random.default_rng(0)) is sample
+
+
+@pytest.mark.parametrize("cached_frames", [64, 1])
+def test_what_is_pasted_does_not_depend_on_the_cache(real_config, grid, cached_frames, monkeypatch):
+    frames = build_dataset(real_config, "train", grid, seed=0, augment=False)
+    bank = ObjectBank(frames, CLASSES, ["car"], min_points=5)
+    monkeypatch.setattr(objects, "CACHED_FRAMES", cached_frames)
+    after = paste(frames.read(0), bank, {"car": 60}, np.random.default_rng(0))
+    whole = {cutout.token: cutout for place in range(30) for cutout in cut_out(frames.read(place))}
+    end, num_pasted = len(after.xyz), 0
+    for token in reversed(after.boxes.tokens[len(frames.read(0).boxes.tokens) :]):
+        expected = whole[token].xyz
+        assert np.array_equal(after.xyz[end - len(expected) : end], expected)
+        end, num_pasted = end - len(expected), num_pasted + 1
+    assert num_pasted > 3
 
 
 def test_pasted_objects_fill_the_frame_up_and_stand_free(real_config, grid):
