@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import pickle
 
 import numpy as np
@@ -11,6 +12,7 @@ from geopt.data import (
     DataConfig,
     LabelledCollate,
     PasteConfig,
+    ResumableSampler,
     build_dataset,
     build_labelled,
     objects,
@@ -184,9 +186,25 @@ def test_pasting_fades_out_at_the_end_of_the_run(real_config, grid):
     def added(epoch):
         return sum(len(frames[(epoch, i)].boxes.names) - len(plain[i].boxes.names) for i in (0, 9, 20))
 
-    assert frames.num_epochs == 4
     assert added(0) > 0 and added(1) > 0
     assert added(2) == 0 and added(3) == 0
+
+
+@pytest.mark.parametrize("num_frames_seen", [20, 40])
+def test_the_last_frames_of_a_run_are_as_they_are(real_config, grid, num_frames_seen):
+    """Of runs that end within an epoch of 30 frames, the first one or the second."""
+    options = PasteConfig(objects={"car": 60, "pedestrian": 60}, fade_out=0.3)
+    frames = build_labelled(
+        real_config, "train", grid, 0, class_map=CLASSES, training=True, paste_config=options,
+        num_frames_seen=num_frames_seen,
+    )  # fmt: skip
+    plain = build_labelled(real_config, "train", grid, 0, class_map=CLASSES, training=False)
+    order = itertools.chain.from_iterable(ResumableSampler(30, seed=0, batch_size=2))
+    run = list(itertools.islice(order, num_frames_seen))
+    added = [len(frames[item].boxes.names) - len(plain[item[1]].boxes.names) for item in run]
+    end = round(0.7 * num_frames_seen)
+    assert not any(added[end:])
+    assert np.count_nonzero(added[:end]) > 0.5 * end
 
 
 def test_items_depend_on_epoch_and_index_alone(real_config, grid):
