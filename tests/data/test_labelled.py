@@ -18,7 +18,7 @@ from geopt.data import (
     objects,
 )
 from geopt.data.objects import ObjectBank, cut_out, paste
-from geopt.structures import Boxes
+from geopt.structures import Boxes, VoxelGrid
 
 CLASSES = official.class_map("detection")
 STILL = AugmentConfig(rotation_rad=0, scale=(1, 1), flip_x=0, flip_y=0)
@@ -88,6 +88,23 @@ def test_frames_with_and_without_labels_do_not_mix(config, grid):
     frames = build_dataset(config, "val", grid, seed=0)
     with pytest.raises(ValueError, match="labels must be there for all frames or none, got 1 of 2"):
         LabelledCollate(CLASSES)([frames[0], dataclasses.replace(frames[1], labels=None)])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_points_outside_the_grid_stay_for_segmentation(config, training):
+    grid = VoxelGrid((-4.0, -4.0, -3.2), (4.0, 4.0, 4.8), (0.5, 0.5, 8.0))
+    labels = config.model_copy(update={"boxes": False, "augment": AugmentConfig()})
+    frames = build_labelled(labels, "train", grid, 0, class_map=CLASSES, training=training)
+    sample, whole = frames[2], frames.read(2)
+    assert np.array_equal(sample.labels, whole.labels) and len(sample.xyz) == len(whole.xyz)
+    assert np.abs(sample.xyz[:, :2]).max() > 4
+
+
+def test_detectors_train_on_the_grid_and_are_validated_on_all_boxes(real_config):
+    grid = VoxelGrid((-20.0, -20.0, -3.2), (20.0, 20.0, 4.8), (0.5, 0.5, 8.0))
+    train, plain = (build_labelled(real_config, "train", grid, 0, class_map=CLASSES, training=t) for t in (True, False))
+    assert np.abs(train[0].xyz[:, :2]).max() <= 20 and train[0].boxes.geometry[:, :2].abs().max() <= 20
+    assert len(plain[0].boxes.names) == len(plain.read(0).boxes.names) > len(train[0].boxes.names)
 
 
 def test_cut_out_objects_hold_the_points_in_their_boxes(real_config, grid):
@@ -181,7 +198,7 @@ def test_pasting_fades_out_at_the_end_of_the_run(real_config, grid):
     frames = build_labelled(
         real_config, "train", grid, 0, class_map=CLASSES, training=True, paste_config=options, num_frames_seen=120
     )
-    plain = build_labelled(real_config, "train", grid, 0, class_map=CLASSES, training=False)
+    plain = build_dataset(real_config, "train", grid, 0, augment=False)
 
     def added(epoch):
         return sum(len(frames[(epoch, i)].boxes.names) - len(plain[i].boxes.names) for i in (0, 9, 20))
@@ -198,7 +215,7 @@ def test_the_last_frames_of_a_run_are_as_they_are(real_config, grid, num_frames_
         real_config, "train", grid, 0, class_map=CLASSES, training=True, paste_config=options,
         num_frames_seen=num_frames_seen,
     )  # fmt: skip
-    plain = build_labelled(real_config, "train", grid, 0, class_map=CLASSES, training=False)
+    plain = build_dataset(real_config, "train", grid, 0, augment=False)
     order = itertools.chain.from_iterable(ResumableSampler(30, seed=0, batch_size=2))
     run = list(itertools.islice(order, num_frames_seen))
     added = [len(frames[item].boxes.names) - len(plain[item[1]].boxes.names) for item in run]
