@@ -121,6 +121,17 @@ def test_a_threshold_leaves_weak_boxes_out(predicted, runs, tmp_path):
     assert 0 < len(strong) < len(scores) and min(strong) >= middle
 
 
+def test_boxes_of_scans_say_in_which_frame_they_are(data, tmp_path):
+    options = ["train.max_steps=1", "train.batch_size=1", "train.num_threads=1", "train.validate_every=0"]
+    options += [f"data.root={data}", "data.version=v1.0-mini", "data.train=scene-0061", f"data.val={VAL}"]
+    options += ["data.workers=0", "data.frame=lidar", f"run.dir={tmp_path / 'run'}"]
+    run = finetuning.finetune(finetuning.load("detect/tiny", options))
+    (tmp_path / "scans").mkdir()
+    np.random.default_rng(0).uniform(-20, 20, size=(301, 5)).astype(np.float32).tofile(tmp_path / "scans" / "a.bin")
+    predicting.predict_scans([run], tmp_path / "scans", tmp_path / "out", predicting.load(["scans.yaw_deg=-90"]))
+    assert json.loads((tmp_path / "out" / "boxes" / "a.json").read_text())["frame"] == "lidar"
+
+
 def test_plain_scans_get_boxes_labels_and_pictures(runs, tmp_path):
     rng = np.random.default_rng(0)
     clouds = {f"drive/{i:02}": rng.uniform(-20, 20, size=(301, 4)).astype(np.float32) for i in range(2)}
