@@ -95,6 +95,18 @@ def test_panoptic_labels_have_the_classes_of_the_points(predicted, data):
             assert np.array_equal(file["data"] // 1000, labels)
 
 
+def test_a_part_of_a_split_is_no_split_and_the_remedy_is_told(runs, tmp_path):
+    options = predicting.load(["data.workers=0", "data.split=mini_train"])
+    whole = (runs[1] / "config.yaml").read_text()
+    part = shutil.copytree(runs[1], tmp_path / "run")
+    (part / "config.yaml").write_text(whole.replace(f"val: {VAL}", "val: scene-0103[2:]"))
+    with pytest.raises(
+        ValueError, match=r"got 'scene-0103\[2:\]'; this is data.val of the run, .* with data.split=SPLIT"
+    ):
+        predicting.predict([part], tmp_path / "out")
+    assert predicting.predict([part], tmp_path / "out", options).keys() == {"lidarseg", "pictures", "summary"}
+
+
 def test_one_run_writes_what_it_can(runs, tmp_path):
     written = predicting.predict(runs[1:], tmp_path, predicting.load(["data.workers=0", "pictures=0"]))
     assert written.keys() == {"lidarseg", "summary"}

@@ -56,7 +56,14 @@ def predict(
     any_config = next(iter(trained.configs.values()))
     root = config.data.root or any_config.data.root
     version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
-    frames = split_frames(root, version, split)
+    try:
+        frames = split_frames(root, version, split)
+    except ValueError as error:
+        if not config.data.split:
+            raise ValueError(
+                f"{error}; this is data.val of the run, choose a whole split with data.split=SPLIT"
+            ) from error
+        raise
     writers = _Writers(trained, out, split, frames, config)
     written = writers.files()
     pictured = set(np.linspace(0, len(frames) - 1, min(config.pictures, len(frames)), dtype=int).tolist())
