@@ -28,4 +28,33 @@ def match_detections(
     thresholds: tuple[float, ...],
     num_threads: int,
 ) -> NDArray[np.int64]: ...
+def waymo_detection(
+    predicted_box: NDArray[np.float64],
+    predicted_type: NDArray[np.uint8],
+    predicted_score: NDArray[np.float32],
+    predicted_frame: NDArray[np.int64],
+    predicted_nlz: NDArray[np.bool_],
+    true_box: NDArray[np.float64],
+    true_type: NDArray[np.uint8],
+    true_frame: NDArray[np.int64],
+    true_difficulty: NDArray[np.uint8],
+    true_speed: NDArray[np.float64],
+    num_frames: int,
+    breakdowns: list[int],
+    levels: list[list[int]],
+    iou_thresholds: list[float],
+    box_type: int,
+    matcher: int,
+    score_cutoffs: list[float],
+    recall_delta: float,
+    tolerance: list[float],
+    num_threads: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.uint8]]: ...
+def waymo_iou(a: NDArray[np.float64], b: NDArray[np.float64], box_type: int) -> NDArray[np.float32]: ...
+def waymo_assignment(weights: NDArray[np.int32]) -> list[int]: ...
+def waymo_average_precision(precisions: list[float], recalls: list[float], delta: float) -> float: ...
+def read_waymo_objects(path: str) -> dict[str, Any]: ...
+def read_waymo_segmentation(path: str) -> list[tuple[bytes, int, list[Any]]]: ...
+def read_waymo_matrix(text: bytes) -> tuple[NDArray[np.int32], list[int]]: ...
+def waymo_confusion(truth: NDArray[np.int32], prediction: NDArray[np.int32], num_classes: int) -> NDArray[np.int64]: ...
 def __getattr__(name: str) -> Any: ...

@@ -1,6 +1,6 @@
-"""The official nuScenes splits and class maps. Needs no torch.
+"""The official nuScenes splits, and the class maps of nuScenes and Waymo. Needs no torch.
 
-Source: nuscenes-devkit 1.2.0.
+Source: nuscenes-devkit 1.2.0; label.proto and segmentation.proto of the Waymo Open Dataset 1.6.7.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from geopt import resources
 
+DATASETS = ("nuscenes", "waymo")
+
 
 @functools.cache
 def splits() -> dict[str, tuple[str, ...]]:
@@ -24,7 +26,7 @@ def splits() -> dict[str, tuple[str, ...]]:
 
 
 class ClassMap(msgspec.Struct, frozen=True):
-    """How a benchmark merges the categories of nuScenes."""
+    """How a benchmark merges the categories of a dataset."""
 
     classes: tuple[str, ...]
     """Names in the benchmark's order; of ``lidarseg`` a class's number is its position, and 0 is ignored."""
@@ -33,13 +35,20 @@ class ClassMap(msgspec.Struct, frozen=True):
 
 
 @functools.cache
-def class_map(benchmark: str) -> ClassMap:
-    """Classes of the ``detection`` (10), the ``tracking`` (7) or the ``lidarseg`` (16 and ignore) benchmark.
+def class_map(benchmark: str, dataset: str = "nuscenes") -> ClassMap:
+    """Classes of a benchmark.
+
+    Args:
+        benchmark: Of nuScenes ``detection`` (10), ``tracking`` (7) or ``lidarseg`` (16 and ignore); of Waymo ``detection``
+            (3; signs are left out, as from the overall scores) or ``lidarseg`` (22 and undefined).
+        dataset: ``nuscenes`` or ``waymo``.
 
     Raises:
-        ValueError: ``benchmark`` is none of them.
+        ValueError: there is no such dataset or benchmark.
     """
-    file = resources.path("datasets", "nuscenes/classes.json")
+    if dataset not in DATASETS:
+        raise ValueError(f"class_map: dataset must be one of {', '.join(DATASETS)}, got {dataset!r}")
+    file = resources.path("datasets", f"{dataset}/classes.json")
     maps = msgspec.json.decode(file.read_bytes(), type=dict[str, ClassMap])
     if benchmark not in maps:
         raise ValueError(f"class_map: benchmark must be one of {', '.join(maps)}, got {benchmark!r}")

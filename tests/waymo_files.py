@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
 NAME = "1234567890123456789_100_000_120_000"
@@ -319,3 +320,13 @@ def write_v2(drive, folder: Path, **options):
     about = {"time_of_day": "Day", "location": "location_sf", "weather": "sunny"}
     table("stats", keys(top) | {f"[StatsComponent].{name}": [value] * len(top) for name, value in about.items()})
     return folder
+
+
+def write(drive, version, root: Path):
+    """Files of ``v1`` or ``v2`` below ``root/validation``; skips the test where pyarrow is missing."""
+    if version == "v1":
+        write_v1(drive, root / "validation" / "segment.tfrecord")
+    else:
+        pytest.importorskip("pyarrow")
+        write_v2(drive, root / "validation")
+    return root

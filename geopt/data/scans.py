@@ -15,7 +15,7 @@ from geopt.data.config import DataConfig
 from geopt.data.sample import Sample
 from geopt.schema import Frozen
 
-Column = Literal["x", "y", "z", "intensity", "ring", "time_lag_s", "skip"]
+Column = Literal["x", "y", "z", "intensity", "elongation", "ring", "time_lag_s", "skip"]
 KITTI: tuple[Column, ...] = ("x", "y", "z", "intensity")
 NUSCENES: tuple[Column, ...] = ("x", "y", "z", "intensity", "ring")
 SUFFIXES = (".bin", ".npy")

@@ -36,6 +36,6 @@ def waymo_iou(box_a: ArrayLike, box_b: ArrayLike) -> dict[str, NDArray[np.float3
     if len(pair[0]) != len(pair[1]):
         raise ValueError(f"waymo_iou: box_a and box_b must have as many rows, got {len(pair[0])} and {len(pair[1])}")
     return {
-        "iou_3d": _host.waymo_iou(*pair, BOX_TYPES["TYPE_3D"]),
-        "iou_bev": _host.waymo_iou(*pair, BOX_TYPES["TYPE_2D"]),
+        "iou_3d": _host.waymo_iou(pair[0], pair[1], BOX_TYPES["TYPE_3D"]),
+        "iou_bev": _host.waymo_iou(pair[0], pair[1], BOX_TYPES["TYPE_2D"]),
     }

@@ -234,6 +234,15 @@ def test_boxes_are_compared_in_the_digits_they_have():
         assert curves["precision_recall_tp_fp_fn"][0, 0, 2] == hits
 
 
+def test_overlaps_are_rounded_to_float32_before_they_are_compared():
+    """0.69999997 is below the float32 next to 0.7, but rounds to it; 0.69999994 does not."""
+    truth = np.array([[0.0, 0, 0, 1, 1, 1, 0]])
+    for length, hits in ((0.69999997, 1), (0.69999994, 0)):
+        assert length < float(np.float32(0.7))
+        _, curves = waymo_detection(**one_frame(truth, np.array([[0.0, 0, 0, length, 1, 1, 0]])), details=True)
+        assert curves["precision_recall_tp_fp_fn"][0, 0, 2] == hits
+
+
 def test_nothing_at_all_scores_zero():
     empty = one_frame(np.zeros((0, 7)), np.zeros((0, 7)))
     for given in (empty, empty | {"prediction_bbox": [], "ground_truth_type": []}):

@@ -10,6 +10,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from geopt.simulate.city import City
+from geopt.simulate.city.lanes import build_lanes
+from geopt.simulate.city.plan import draw_plan
 from geopt.simulate.city.vegetation import broad_tree, bush, conifer, slim_tree
 from geopt.simulate.classes import MANMADE, OTHER_FLAT, ROAD, SIDEWALK, TERRAIN, VEGETATION
 
@@ -61,10 +63,11 @@ def middles(paths, step_m: float = 0.2) -> np.ndarray:
     return np.concatenate([p.point(np.arange(0.0, p.length_m, step_m)) for p in paths])
 
 
-@seeds
-def test_every_lane_can_be_reached_from_every_other(seed):
-    pairs = np.array([(row, after) for row, lane in enumerate(city(seed).lanes) for after in lane.next])
-    size = len(city(seed).lanes)
+@pytest.mark.parametrize("name", ["scene-0061", "scene-0103", "scene-0004", "scene-0022", "scene-0033", "scene-0052"])
+def test_every_lane_can_be_reached_from_every_other(name):
+    lanes = build_lanes(draw_plan(0, name))  # in the last four the usual turns alone leave a ring by itself
+    pairs = np.array([(row, after) for row, lane in enumerate(lanes) for after in lane.next])
+    size = len(lanes)
     graph = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(size, size))
     assert connected_components(graph, connection="strong")[0] == 1
     assert len(pairs) == len({tuple(pair) for pair in pairs.tolist()})

@@ -86,7 +86,7 @@ def look(
     np.minimum.at(left, i[beside & (lateral > 0)], np.maximum(clear - CLEAR_M, 0.0)[beside & (lateral > 0)])
     np.minimum.at(right, i[beside & (lateral <= 0)], np.maximum(clear - CLEAR_M, 0.0)[beside & (lateral <= 0)])
     ahead = (along > 0) & (clear < CLEAR_M - 0.02) & (gap < 2.5 + 1.2 * wished[i])
-    np.minimum.at(allowed, i[ahead], (np.maximum(speed, 0.0) + 1.5 * np.maximum(gap - 0.2, 0.0))[ahead])
+    np.minimum.at(allowed, i[ahead], (np.maximum(speed, 0.0) + 1.1 * np.maximum(gap - 0.2, 0.0))[ahead])
     hinders = np.flatnonzero(ahead & (wished[i] - speed > 0.15))
     hinders = hinders[np.lexsort((gap[hinders], i[hinders]))]
     who, first = np.unique(i[hinders], return_index=True)

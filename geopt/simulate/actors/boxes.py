@@ -13,11 +13,9 @@ from geopt.simulate.randomness import Floats
 SIDE_M = 0.05
 """Margin of a box at each side and above: 2.5 times the range noise."""
 BELOW_M = 0.02
-STANDS_ABOVE_M = 0.03
+STANDS_ABOVE_M = 0.035
 """From the highest ground under a box to the mesh, so that no ground return lies in the box."""
-REACH_M = 0.15
-"""The ground is looked at this far beyond a moving box: between two steps it is not looked at again."""
-SPACING_M = 0.8
+SPACING_M = 0.5
 """Between the places where the ground under a box is looked at, at most."""
 
 
@@ -64,11 +62,11 @@ class Footprints:
 
     Args:
         sizes: (A, 2) length and width of each box, metres.
-        reach_m: Farther out than the box is the ground looked at.
+        reach_m: (A,) how far beyond the boxes the ground is looked at.
     """
 
-    def __init__(self, sizes: Floats, reach_m: float) -> None:
-        parts = [_lattice(length + 2 * reach_m, width + 2 * reach_m) for length, width in sizes]
+    def __init__(self, sizes: Floats, reach_m: Floats) -> None:
+        parts = [_lattice(length + 2 * reach, width + 2 * reach) for (length, width), reach in zip(sizes, reach_m)]
         self._first = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
         self._row = np.repeat(np.arange(len(parts)), np.diff(self._first))
         self._local = np.concatenate([*parts, np.zeros((0, 2))])

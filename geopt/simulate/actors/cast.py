@@ -14,12 +14,12 @@ MOVING: Mapping[str, float] = {
 }  # fmt: skip
 """Shares of the kinds in the traffic; a tractor always pulls a trailer."""
 COMPANIONS: Mapping[str, float] = {
-    "car": 0.22, "bus": 0.16, "truck": 0.10, "box_truck": 0.08, "tractor": 0.16, "motorcyclist": 0.12, "cyclist": 0.04,
-    "police_car": 0.04, "ambulance": 0.03, "bendy_bus": 0.05,
+    "car": 0.24, "bus": 0.16, "truck": 0.09, "box_truck": 0.08, "tractor": 0.16, "motorcyclist": 0.11, "cyclist": 0.06,
+    "police_car": 0.04, "ambulance": 0.03, "bendy_bus": 0.03,
 }  # fmt: skip
 """Shares of the kinds behind the ego that share its way, so that rare ones are seen."""
 LEADERS: Mapping[str, float] = {
-    "car": 0.38, "truck": 0.12, "box_truck": 0.12, "bus": 0.1, "motorcyclist": 0.16, "cyclist": 0.04, "police_car": 0.04,
+    "car": 0.38, "truck": 0.1, "box_truck": 0.1, "bus": 0.15, "motorcyclist": 0.15, "cyclist": 0.04, "police_car": 0.04,
     "ambulance": 0.04,
 }  # fmt: skip
 """Shares of the kinds before the ego: those that do not hold it up for long."""

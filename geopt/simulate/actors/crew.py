@@ -23,7 +23,7 @@ EGO_MANNER = Manner(0.95, 12.0, 1.5, 1.9, 1.2, 2.4)
 EGO_HEAD_START_S = 8.0
 NUM_DRAFTS = 16
 """Ways drawn for the ego, of which it takes the one with most to see."""
-NUM_PLANNED = 60
+NUM_PLANNED, EGO_BEGINS = 60, 2
 """Lanes of the ego's way that others may share."""
 
 
@@ -58,19 +58,20 @@ class Crew:
         self._seed, self._name, self._network, self._wardrobe = seed, name, network, wardrobe
         rng = stream(seed, name, "crew")
         wide = network.open_to(Body(11.0, 3.0, 3.2))
-        self._guide = routes.liveliest(
-            network,
-            [routes.ego_route(network, stream(seed, name, "ego", k), NUM_PLANNED, wide) for k in range(NUM_DRAFTS)],
-            sights,
-        )
-        self.focus: Floats = network.middle[self._guide[0]]
+        drafts = [routes.ego_route(network, stream(seed, name, "ego", k), NUM_PLANNED, wide) for k in range(NUM_DRAFTS)]
+        way = routes.liveliest(network, drafts, sights)
+        self._guide = [*routes.before(network, way[0], wide), *way]
+        """Lanes of the ego's way, the lane behind its first and the connector from there before them."""
+        self.focus: Floats = network.middle[way[0]]
         """Where the ego is, about."""
         self.drivers: list[Driver] = []
         self._shares_way: dict[int, int] = {}
         self._open: list[frozenset[int]] = []
+        self._queues: Sequence[Sequence[object]] = [()] * len(network.next)
         self._fill(rng, num_vehicles)
         signs = frozenset(k for k in range(len(network.grounds)) if stream(seed, name, "sign", k).uniform() < 0.06)
         self.driving = Driving(network, reservations, [d.vehicle for d in self.drivers], self._choose, signs, step_s)
+        self._queues = self.driving.queues
 
     @property
     def ego(self) -> Vehicle:
@@ -87,8 +88,8 @@ class Crew:
         return self._network.lines.point(np.array(lanes), np.array(along))
 
     def _way(self) -> list[int]:
-        route = self.ego.route
-        return route + (self._guide[len(route) :] if route == self._guide[: len(route)] else [])
+        route, guide = self.ego.route, self._guide[EGO_BEGINS:]
+        return route + (guide[len(route) :] if route == guide[: len(route)] else [])
 
     def _way_starts(self) -> Floats:
         lengths = np.array([self._network.length_m[lane] for lane in self._way()])
@@ -97,22 +98,21 @@ class Crew:
     def _choose(self, vehicle: Vehicle, options: Sequence[int]) -> int:
         """The next lane: the ego's for those who share its way, else one that leads around the ego."""
         number = vehicle.number
-        at = self._shares_way.get(number, NUM_PLANNED)
-        if at < NUM_PLANNED and self._guide[at] in options and self._guide[at] in self._open[number]:
+        at = self._shares_way.get(number, len(self._guide))
+        if at < len(self._guide) and self._guide[at] in options and self._guide[at] in self._open[number]:
             self._shares_way[number] = at + 1
             return self._guide[at]
         self._shares_way.pop(number, None)
-        queues = self.driving.queues if hasattr(self, "driving") else [()] * len(self._network.next)
-        return routes.next_lane(self._network, vehicle.rng, options, self._open[number], self.focus, queues)
+        return routes.next_lane(self._network, vehicle.rng, options, self._open[number], self.focus, self._queues)
 
     def _fill(self, rng: np.random.Generator, num_vehicles: int) -> None:
         """Put the ego and those before and behind it on its lane, and the others on lanes around."""
-        network, starts, lane = self._network, routes.Starts(self._network), self._guide[0]
+        network, starts, lane = self._network, routes.Starts(self._network), self._guide[EGO_BEGINS]
         ego = self._make(0, "")
         everywhere = np.ones(len(network.next))
         self.drivers.append(ego)  # its number is 0, but on its lane others are before it
         self._open.append(network.open_to(EGO_BODY))
-        self._shares_way[0] = 1
+        self._shares_way[0] = EGO_BEGINS + 1
         for _ in range(int(rng.integers(1, 3))):
             self._add(starts, lane, rng, cast.LEADERS, everywhere, EGO_BODY.total_m + 12.0)
         place = starts.take(lane, EGO_BODY, float(rng.uniform(6.0, 10.0)))
@@ -120,6 +120,8 @@ class Crew:
             raise ValueError(f"Crew: the ego's first lane must have room for it, got {network.length_m[lane]} m")
         ego.vehicle.route, ego.vehicle.x, ego.vehicle.v = [lane], place.middle_m, 0.6 * network.speed_mps[lane]
         self._add(starts, lane, rng, cast.COMPANIONS, everywhere)
+        for _ in range(2):
+            self._add(starts, self._guide[0], rng, cast.COMPANIONS, everywhere)
         near = np.exp(-np.hypot(*(network.middle - self.focus).T) / 90.0)
         for _ in range(4 * num_vehicles):
             if len(self.drivers) >= num_vehicles:
@@ -154,8 +156,8 @@ class Crew:
         vehicle.v = min(0.6 * self._network.speed_mps[place.lane], vehicle.manner.top_mps)
         self.drivers.append(driver)
         self._open.append(self._network.open_to(vehicle.body))
-        if place.lane == self._guide[0]:
-            self._shares_way[vehicle.number] = 1
+        if place.lane in (self._guide[0], self._guide[EGO_BEGINS]):
+            self._shares_way[vehicle.number] = self._guide.index(place.lane) + 1
 
     def _make(self, number: int, kind: str) -> Driver:
         """A vehicle of a kind, nowhere yet; "" is the ego."""

@@ -14,8 +14,8 @@ from geopt.simulate.actors.lines import DIGITS
 from geopt.simulate.actors.walkways import Walkers, Walkways
 from geopt.simulate.randomness import Floats
 
-TURN_RATE = 3.0
-"""Radians per second."""
+TURN_RATE, PUSHING_RATE, CLOSING_RATE = 3.0, 1.2, 3.0
+"""Of the direction, alone and with a stroller, and of the gait of who comes to stand; radians per second."""
 
 
 class Crowd:
@@ -29,6 +29,7 @@ class Crowd:
         sizes: (N, 2) length and width of their boxes.
         pushed: (N, 3) length and width of the box before each and the distance to its middle; 0 for nothing.
         standing: Bodies of those who stand on the walks for ever.
+        phase_per_m: (N,) radians of gait for each metre.
         step_s: Seconds.
     """
 
@@ -41,6 +42,7 @@ class Crowd:
         sizes: Floats,
         pushed: Floats,
         standing: Bodies,
+        phase_per_m: Floats,
         step_s: float,
     ) -> None:
         self._ways, self._groups, self.state = ways, Groups(ways, reservations, groups), state
@@ -48,10 +50,13 @@ class Crowd:
         self._pushers = np.flatnonzero(pushed[:, 0] > 0)
         self._pushed = pushed[self._pushers]
         self._front = np.where(pushed[:, 0] > 0, pushed[:, 2] + pushed[:, 0] / 2, sizes[:, 0] / 2)
+        self._turn_rate = np.where(pushed[:, 0] > 0, PUSHING_RATE, TURN_RATE)
         self._half = np.maximum(sizes[:, 1], pushed[:, 1]) / 2
         self.xy = self._places()[0]
         self._velocity = np.zeros_like(self.xy)
-        self.travelled = np.zeros(len(self.xy))
+        self._phase_per_m = phase_per_m
+        self.phase = np.zeros(len(self.xy))
+        """(N,) radians; whoever stands puts the feet together, at a multiple of pi."""
 
     def step(self, time_s: float) -> None:
         """Move everybody by one step from ``time_s`` on."""
@@ -76,14 +81,21 @@ class Crowd:
         xy, yaw = self._places()
         turn = (yaw - old.yaw + np.pi) % (2 * np.pi) - np.pi
         is_going = np.hypot(*(xy - self.xy).T) > 0.1 * dt
-        step = np.clip(np.where(is_going, turn, 0.0), -TURN_RATE * dt, TURN_RATE * dt)
+        step = np.clip(np.where(is_going, turn, 0.0), -self._turn_rate * dt, self._turn_rate * dt)
         yaw = np.round(old.yaw + step, DIGITS)
         stays = avoiding.blocked(now, self._bodies(xy, yaw, self._velocity), num)
+        if stays.any():  # there may be room to go on, if not to turn
+            yaw = np.where(stays, old.yaw, yaw)
+            kept = self._bodies(np.where(stays[:, None], self.xy, xy), yaw, self._velocity)
+            stays &= avoiding.blocked(kept, self._bodies(xy, yaw, self._velocity), num)
         state.s, state.d = np.where(stays, old.s, state.s), np.where(stays, old.d, state.d)
         state.yaw, xy = np.where(stays, old.yaw, yaw), np.where(stays[:, None], self.xy, xy)
         state.speed = np.where(stays, 0.0, np.round(speed, DIGITS))
         self._velocity = (xy - self.xy) / dt
-        self.travelled = np.round(self.travelled + np.hypot(*(xy - self.xy).T), DIGITS)
+        gone = np.hypot(*(xy - self.xy).T)
+        rest = np.round(self.phase / np.pi) * np.pi - self.phase
+        closing = np.where(gone < 0.05 * dt, np.clip(rest, -CLOSING_RATE * dt, CLOSING_RATE * dt), 0.0)
+        self.phase = np.round(self.phase + gone * self._phase_per_m + closing, DIGITS)
         self.xy = xy
 
     def pushed_places(self) -> tuple[Floats, Floats]:

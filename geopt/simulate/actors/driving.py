@@ -12,7 +12,7 @@ from geopt.simulate.actors import trailers
 from geopt.simulate.actors.bodies import Body, enclosing
 from geopt.simulate.actors.following import Manner, acceleration, approach_mps
 from geopt.simulate.actors.junctions import STOP_BEFORE_M, Claim, Reservations, Sweep, Swings, Wish
-from geopt.simulate.actors.lines import DIGITS
+from geopt.simulate.actors.lines import DIGITS, rounded
 from geopt.simulate.actors.network import Network
 from geopt.simulate.randomness import Floats
 
@@ -27,7 +27,7 @@ WINDOW = 8
 NEVER_S = -1e9
 CLEAR_M = 0.5
 """Between a long vehicle that swings over a lane and who waits there."""
-TIRED_S = 20.0
+TIRED_S = 12.0
 """Waiting after which a driver tries another way."""
 
 Choose = Callable[["Vehicle", tuple[int, ...]], int]
@@ -158,7 +158,7 @@ class Driving:
         x = np.array([v.x for v in self.vehicles])
         front, rear = self.places(x + self._half_base), self.places(x - self._half_base)
         away = front - rear
-        return np.round((front + rear) / 2, DIGITS), np.round(np.arctan2(away[:, 1], away[:, 0]), DIGITS)
+        return rounded((front + rear) / 2), rounded(np.arctan2(away[:, 1], away[:, 0]))
 
     def _settle(self, vehicle: Vehicle) -> None:
         """Enter and leave lanes, and give back the ground that is passed."""

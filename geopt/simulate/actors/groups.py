@@ -17,7 +17,7 @@ PATIENCE_S = 4.0
 GIVE_UP_S = 25.0
 FASTEST_M = 0.6
 """Nobody goes farther in one step."""
-BESIDE_M = 0.8
+BESIDE_M = 1.0
 """Between those of a group who wait to cross."""
 
 
@@ -102,7 +102,7 @@ class Groups:
             group.crossing = -1
             self._reservations.forget(junction, holder)
             return
-        if any(abs(self._ahead(group, rank, state)) > 0.5 for rank in range(len(group.members))):
+        if any(abs(self._ahead(group, rank, state)) > 0.4 for rank in range(len(group.members))):
             return
         way = ("crossing", crossing)
         wish = Wish(group.since_s, way, ways.left(crossing, -9.0, is_along), ("walk", group.walk))

@@ -23,17 +23,18 @@ class Ground:
 
     def __init__(self, centre: Floats, half_m: float) -> None:
         self._num = int(np.ceil(2 * half_m / CELL_M))
+        self.num_cells = self._num * self._num
         self._lower = centre - half_m
 
     def rows(self, xy: Floats) -> np.ndarray:
         """(N,) numbers of the cells that hold places (N, 2); places beyond the cells are left out."""
         cell = np.floor((xy - self._lower) / CELL_M).astype(np.int64)
         inside = ((cell >= 0) & (cell < self._num)).all(axis=1)
-        return np.where(inside, cell[:, 0] * self._num + cell[:, 1], self._num * self._num)
+        return np.where(inside, cell[:, 0] * self._num + cell[:, 1], self.num_cells)
 
     def sweep(self, covered: list[Floats]) -> tuple[int, ...]:
         """What is still to be swept from each step on: ``covered`` holds (K, G, 2) places at K steps for each part."""
-        last = np.full(self._num * self._num + 1, -1, dtype=np.int64)
+        last = np.full(self.num_cells + 1, -1, dtype=np.int64)
         num_steps = len(covered[0])
         for places in covered:
             rows = self.rows(places.reshape(-1, 2))
@@ -42,7 +43,7 @@ class Ground:
         return tuple(self._number(used[last[used] >= step]) for step in range(num_steps))
 
     def _number(self, rows: np.ndarray) -> int:
-        cells = np.zeros(self._num * self._num, dtype=bool)
+        cells = np.zeros(self.num_cells, dtype=bool)
         cells[rows] = True
         return int.from_bytes(np.packbits(cells, bitorder="little").tobytes(), "little")
 
@@ -169,7 +170,13 @@ LEAVE_M = 0.4
 """Behind the tail when the ground is given back."""
 
 
+SETTLE_M = 6.0
+"""On which a trailer comes into line again."""
+
+
 def middles(body: Body, length_m: float) -> Floats:
     """(K,) places of the middle on the way over a connector, from its beginning."""
-    first, last = -(body.nose_m + STOP_BEFORE_M), length_m + body.tail_m + LEAVE_M
-    return first + STEP_M * np.arange(int(np.ceil((last - first) / STEP_M)) + 1)
+    settle = SETTLE_M if body.trailer is not None else 0.0
+    first, last = -(body.nose_m + STOP_BEFORE_M), length_m + body.tail_m + LEAVE_M + settle
+    num = int(np.ceil((last - first) / STEP_M)) + 1
+    return np.asarray(first + STEP_M * np.arange(num), dtype=np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from geopt.simulate.randomness import Floats
 
@@ -13,6 +13,11 @@ SPACING_M = 0.5
 DIGITS = 6
 """Decimals kept of metres and radians: differences in the last bits of sines between machines die out."""
 Rows = NDArray[np.int64]
+
+
+def rounded(values: ArrayLike) -> Floats:
+    """Numbers without the digits in which machines differ."""
+    return np.asarray(np.round(np.asarray(values, dtype=np.float64), DIGITS), dtype=np.float64)
 
 
 class Lines:

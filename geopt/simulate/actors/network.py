@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from geopt.simulate.actors import junctions
 from geopt.simulate.actors.bodies import Body, Rectangles, enclosing, placed
 from geopt.simulate.actors.junctions import NO_SWINGS, Ground, Sweep, Swings
-from geopt.simulate.actors.lines import Lines
+from geopt.simulate.actors.lines import Lines, rounded
 from geopt.simulate.classes import ROAD
 from geopt.simulate.randomness import Floats
 
@@ -23,8 +24,8 @@ BESIDE_M, BESIDE_TURNING_M = 1.3, 1.55
 """Half a vehicle in another lane, with some distance when somebody turns beside it."""
 FOLD = 0.85
 """Sine of the angle at which the corner of a trailer would touch its tractor."""
-LONG_M = 6.0
-"""Longer bodies, and trailers, go only where they do not swing over a kerb, and mind other lanes."""
+LONG_M, LONG_TURNING_M = 6.0, 10.0
+"""Longer bodies go only where they do not swing over a kerb, and mind other lanes; the longest more so in turns."""
 
 
 class Network:
@@ -44,7 +45,7 @@ class Network:
         self.grounds: list[Ground] = []
         for number, junction in enumerate(city.junctions):
             own = [lanes[row].line for row in range(len(lanes)) if self.junction[row] == number]
-            centre = np.round(np.asarray(junction.centre, dtype=np.float64), 6)
+            centre = rounded(junction.centre)
             reach = max((float(np.abs(line - centre).max()) for line in own), default=10.0)
             self.grounds.append(Ground(centre, math.ceil(reach) + 8.0))
         self._turn = [lane.turn for lane in lanes]
@@ -101,9 +102,17 @@ class Network:
         if len(parts) > 1 and np.abs(np.sin(parts[0].yaw - parts[1].yaw)).max() > FOLD:
             return False
         rims = [
-            part._replace(width_m=part.width_m - 0.3).cover(0.0, 1.5)[::3] for part in parts
+            part._replace(width_m=part.width_m - 0.1).cover(0.0, 1.5)[::2] for part in parts
         ]  # mirrors may hang over
         return bool((self._city.surface(np.concatenate([rim.reshape(-1, 2) for rim in rims])) == ROAD).all())
+
+    def long_ways(self, bodies: Iterable[Body]) -> Iterator[Rectangles]:
+        """Where the long ones among some bodies may come through junctions."""
+        for kind in dict.fromkeys(enclosing(body) for body in bodies):
+            if kind.trailer is not None or kind.length_m > LONG_M:
+                for connector in sorted(row for row in self.open_to(kind) if self.junction[row] >= 0):
+                    for part in self.way(connector, kind)[1]:
+                        yield part._replace(xy=part.xy[::3], yaw=part.yaw[::3])
 
     def swings(self, connector: int, body: Body) -> Swings:
         """Where an ``enclosing`` body swings over lanes other than its own; nothing for short ones."""
@@ -115,7 +124,8 @@ class Network:
             junction, own = self.junction[connector], (self.entry[connector], self.next[connector][0])
             arriving = {row for after, row in self.entry.items() if self.junction[after] == junction} - {own[0]}
             leaving = {self.next[after][0] for after in self.entry if self.junction[after] == junction} - {own[1]}
-            half = BESIDE_M if self._turn[connector] == "straight" else BESIDE_TURNING_M
+            is_easy = self._turn[connector] == "straight" or body.total_m < LONG_TURNING_M
+            half = BESIDE_M if is_easy else BESIDE_TURNING_M
             self._swings[key] = Swings(
                 {row: reach for row in sorted(arriving) if (reach := self._touched_m(parts, row, half, True))},
                 {row: reach for row in sorted(leaving) if (reach := self._touched_m(parts, row, half, False))},

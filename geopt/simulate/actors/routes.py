@@ -45,6 +45,12 @@ def ego_route(network: Network, rng: np.random.Generator, num_lanes: int, wide: 
     return route
 
 
+def before(network: Network, lane: int, wide: frozenset[int]) -> tuple[int, int]:
+    """A road and a connector that lead to a road, for long vehicles if there are such."""
+    options = [(road, after) for after, road in network.entry.items() if network.next[after][0] == lane]
+    return max(options, key=lambda pair: (pair[0] in wide and pair[1] in wide, network.length_m[pair[0]]))
+
+
 def liveliest(network: Network, drafts: list[list[int]], sights: Floats) -> list[int]:
     """The way that comes by most ``sights`` (x, y and weight in rows) where the ego is when the scene begins, about."""
     scores = []

@@ -105,8 +105,11 @@ def street_works(spot: Spot) -> None:
 
 
 def _building_works(spot: Spot) -> None:
-    """A machine or two, workers, heaps; barriers towards one side and cones at the others."""
+    """A machine or two, workers, heaps, a trailer; barriers towards one side and cones at the others."""
     rng = spot.rng
+    if rng.uniform() < 0.8:
+        x, y = spot.length_m / 2 - 7.6, spot.width_m / 2 - 2.6
+        spot.put("trailer", x * float(rng.uniform(-1, 1)), y * float(rng.choice([-1, 1])), stance="parked")
     for _ in range(int(rng.integers(1, 3))):
         spot.anywhere(
             str(rng.choice(["excavator", "wheel_loader"])), "stopped" if rng.uniform() < 0.6 else "parked", 4.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from geopt.simulate.actors.bodies import Rectangles
 from geopt.simulate.actors.boxes import box_size, corners, overlapping
-from geopt.simulate.actors.lines import Lines
+from geopt.simulate.actors.lines import Lines, rounded
 from geopt.simulate.actors.wardrobe import Wardrobe
 from geopt.simulate.meshes import Figure
 from geopt.simulate.randomness import Floats
@@ -65,6 +67,12 @@ class Stage:
             index = self._cells(middle[:, None, :] + across[:, None] * left[:, None, :])
             cells[index[..., 0], index[..., 1]] = True
 
+    def keep_clear(self, parts: Iterable[Rectangles]) -> None:
+        """Put nothing where something long will drive."""
+        for part in parts:
+            index = self._cells(part.cover(GAP_M, CELL_M).reshape(-1, 2))
+            self._driven[index[:, 0], index[:, 1]] = True
+
     def _cells(self, xy: Floats) -> np.ndarray:
         return np.clip(np.floor((xy - self._lower) / CELL_M).astype(np.int64), 0, np.array(self._driven.shape) - 1)
 
@@ -88,7 +96,7 @@ class Stage:
     ) -> Prop | None:
         """Put a figure somewhere, if there is room."""
         length, width, _ = box_size(figure)
-        place = np.round(np.asarray(xy, dtype=np.float64), 6)
+        place = rounded(xy)
         if not self.is_free(place, yaw, length, width, on_walks):
             return None
         prop = Prop(name, figure, place, round(float(yaw), 6), stance)

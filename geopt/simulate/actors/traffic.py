@@ -8,7 +8,7 @@ import numpy as np
 
 from geopt.simulate.actors import ego as ego_vehicle
 from geopt.simulate.actors import trailers
-from geopt.simulate.actors.boxes import REACH_M, Footprints, box_size
+from geopt.simulate.actors.boxes import Footprints, box_size
 from geopt.simulate.actors.crew import EGO_BODY, Crew
 from geopt.simulate.actors.crowd import Crowd
 from geopt.simulate.actors.junctions import Reservations
@@ -31,6 +31,8 @@ BEGIN_S = -30.0
 """The vehicles begin to drive."""
 OPEN_S = -2.0
 """The others come, and states can be asked for."""
+REACH_M, KERB_REACH_M = 0.03, 0.15
+"""The ground is looked at so far beyond a box; farther for walkers, who step over kerbs between two steps of time."""
 MOVING_MPS = 0.1
 NEAR_M = 60.0
 
@@ -72,12 +74,21 @@ class Traffic:
         way = self._crew.ahead(np.arange(-15.0, 210.0, 2.5))
         ways = Walkways(city, network.grounds)
         stage = Stage(city, wardrobe, network.lines, ways.walks, ways.crossings)
+        stage.keep_clear(network.long_ways(vehicle.body for vehicle in self._crew.driving.vehicles))
         furnish_all(stage, seed, name, city)
         self._park(Parking(stage, seed, name, city, way[:32]), float(rng.uniform(0.5, 1.1)), way)
         standing = stand_about(seed, name, ways, way, stage, int(rng.integers(3, 12)))
         people = draw_walkers(seed, name, ways, way, stage, int(rng.integers(55, 95)))
         self._crowd = Crowd(
-            ways, reservations, people.state, people.groups, people.sizes, people.pushed_sizes, standing, STEP_S
+            ways,
+            reservations,
+            people.state,
+            people.groups,
+            people.sizes,
+            people.pushed_sizes,
+            standing,
+            np.array([figure.phase_per_m for figure in people.figures]),
+            STEP_S,
         )
         driving = [(f"{d.figures[0].kind}{d.vehicle.number}", d.figures) for d in self._crew.drivers[1:]]
         moving = [(name, figures[0]) for name, figures in driving]
@@ -95,10 +106,11 @@ class Traffic:
         self.names: tuple[str, ...] = (*(name for name, _ in moving), *(prop.name for prop in props))
         self._num_moving, self._num_driving = len(moving), num_driving
         sizes = np.array([box_size(figure)[:2] for figure in self.figures]).reshape(-1, 2)
-        self._feet = Footprints(sizes[: len(moving)], REACH_M)
+        is_person = np.array([figure.family in ("pedestrian", "") for figure in figures], dtype=bool)
+        self._feet = Footprints(sizes[: len(moving)], np.where(is_person, KERB_REACH_M, REACH_M))
         xy = np.array([prop.xy for prop in props]).reshape(-1, 2)
         yaw = np.array([prop.yaw for prop in props])
-        z = Footprints(sizes[len(moving) :], 0.02).stand(self._city, xy, yaw)
+        z = Footprints(sizes[len(moving) :], np.full(len(props), REACH_M)).stand(self._city, xy, yaw)
         self._prop_xyz, self._prop_yaw = np.column_stack([xy, np.round(z, 6)]), yaw
         self._prop_attributes = tuple(_standing(prop) for prop in props)
         self._phase_per_m = np.array([figure.phase_per_m for figure in figures])
@@ -128,18 +140,18 @@ class Traffic:
                 row = vehicle.number
                 hitch = trailers.hitch_of(trailer, driving.xy[row], float(driving.yaw[row]))
                 turn = driving.trailer_yaw[row]
-                pulled.append([*trailers.middle_of(trailer, hitch, turn), turn, vehicle.x])
+                pulled.append([*trailers.middle_of(trailer, hitch, turn), turn, 0.0])
         pushed_xy, pushed_yaw = self._crowd.pushed_places()
         along = np.array([vehicle.x for vehicle in driving.vehicles])
+        phase = np.concatenate([[0.0], along[1:] * self._phase_per_m[: self._num_driving]])
         table = np.concatenate(
             [
-                np.column_stack([driving.xy, driving.yaw, along]),
+                np.column_stack([driving.xy, driving.yaw, phase]),
                 np.array(pulled).reshape(-1, 4),
-                np.column_stack([self._crowd.xy, state.yaw, self._crowd.travelled]),
+                np.column_stack([self._crowd.xy, state.yaw, self._crowd.phase]),
                 np.column_stack([pushed_xy, pushed_yaw, np.zeros(len(pushed_yaw))]),
             ]
         ).T
-        table[3, 1:] *= self._phase_per_m
         return np.round(table, 6)
 
     def _at(self, time_s: float) -> tuple[int, float]:

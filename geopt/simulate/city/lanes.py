@@ -8,15 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from geopt.simulate.city.paths import DIGITS, Path, joint, sampled
-from geopt.simulate.city.plan import EAST, NORTH, Node, Plan, beyond
+from geopt.simulate.city.plan import EAST, NORTH, Plan, beyond
+from geopt.simulate.city.turns import Ends, Place, choose_turns
 from geopt.simulate.randomness import Floats
 
 SWEPT_HALF_M = 1.3
 """Half the width that vehicles sweep."""
-TURNS = {2: "straight", 3: "left", 1: "right"}
-"""By the arm left through, counted counter-clockwise from the arm entered through."""
-
-Place = tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,23 +44,14 @@ class Junction(NamedTuple):
     """Rows of the crosswalks on its arms."""
 
 
-@dataclasses.dataclass
-class _Ends:
-    """Rows of the lanes at one arm of a node, from the middle of the street outwards."""
-
-    arriving: list[int]
-    leaving: list[int]
-
-
 def build_lanes(plan: Plan) -> list[Lane]:
     """All lanes: those along streets, then the connectors, junction by junction in the order of ``plan.nodes``."""
     lanes: list[Lane] = []
-    ends: dict[tuple[Place, int], _Ends] = {}
+    ends: dict[tuple[Place, int], Ends] = {}
     for place, node in plan.nodes.items():
         for arm in set(node.roads) & {EAST, NORTH}:
             _lay_road(plan, place, arm, lanes, ends)
-    for row, (place, node) in enumerate(plan.nodes.items()):
-        joints = _joints(node, {arm: ends[place, arm] for arm in node.roads})
+    for row, joints in enumerate(choose_turns(plan, ends, len(lanes)).values()):
         first = len(lanes)
         for (before, after), turn in joints.items():
             lanes.append(_connector(lanes[before], lanes[after], row, after, turn))
@@ -74,12 +62,12 @@ def build_lanes(plan: Plan) -> list[Lane]:
     return lanes
 
 
-def _lay_road(plan: Plan, place: Place, arm: int, lanes: list[Lane], ends: dict[tuple[Place, int], _Ends]) -> None:
+def _lay_road(plan: Plan, place: Place, arm: int, lanes: list[Lane], ends: dict[tuple[Place, int], Ends]) -> None:
     """Lanes of both directions between a node and the next one to the east or north."""
     street, other = plan.street(place, arm), beyond(place, arm)
     start = plan.leave(place, arm, plan.nodes[place].stop_m[arm])
     end = plan.leave(other, arm + 2, plan.nodes[other].stop_m[arm + 2])
-    here, there = ends.setdefault((place, arm), _Ends([], [])), ends.setdefault((other, arm + 2), _Ends([], []))
+    here, there = ends.setdefault((place, arm), Ends([], [])), ends.setdefault((other, arm + 2), Ends([], []))
     for lane in range(street.lanes):
         d = street.median_m + (lane + 0.5) * street.lane_m
         for sign, leaving, arriving in ((1, here, there), (-1, there, here)):
@@ -94,30 +82,6 @@ def _lay_road(plan: Plan, place: Place, arm: int, lanes: list[Lane], ends: dict[
 
             line, headings = sampled(curve, first, last)
             lanes.append(Lane(line, headings, street.lane_m, round(street.speed_mps, 3), (), -1, (), ""))
-
-
-def _joints(node: Node, ends: dict[int, _Ends]) -> dict[tuple[int, int], str]:
-    """Which arriving lane leads to which leaving lane: no U-turns, and no lane without a way in or out."""
-    joints: dict[tuple[int, int], str] = {}
-    for arm, here in ends.items():
-        ahead, left, right = (ends.get((arm + turn) % 4) for turn in (2, 3, 1))
-        outer = len(here.arriving) - 1
-        for rank, lane in enumerate(here.arriving):
-            if ahead is not None:
-                joints[lane, ahead.leaving[min(rank, len(ahead.leaving) - 1)]] = "straight"
-            if left is not None and (rank == 0 or (ahead is None and right is None)):
-                joints[lane, left.leaving[min(rank, len(left.leaving) - 1)]] = "left"
-            if right is not None and rank == outer:
-                joints[lane, right.leaving[-1]] = "right"
-            elif right is not None and ahead is None and left is None:
-                joints[lane, right.leaving[0]] = "right"
-    for arm, there in ends.items():
-        for rank, lane in enumerate(there.leaving):
-            if all(after != lane for _, after in joints):
-                turn = next(turn for turn in (2, 1, 3) if (arm - turn) % 4 in ends)
-                arriving = ends[(arm - turn) % 4].arriving
-                joints[arriving[min(rank, len(arriving) - 1)], lane] = TURNS[turn]
-    return joints
 
 
 def _connector(before: Lane, after: Lane, junction: int, after_row: int, turn: str) -> Lane:

@@ -14,6 +14,9 @@ from geopt.simulate.randomness import Floats, stream
 NUM_STREETS = 4
 """Streets in each direction: 3 x 3 blocks between them."""
 EAST, NORTH, WEST, SOUTH = range(4)
+GUTTER_M = 0.5
+"""Between the outer lane and the kerb where nobody parks: turning vehicles need it."""
+CROSSWALK_HALF_M = 1.5
 ENDLESS_M = 1e4
 """Beyond every edge of the ground."""
 
@@ -88,7 +91,7 @@ class Street:
     @property
     def half_m(self) -> float:
         """From the centre line to the kerb."""
-        return self.median_m + self.lanes * self.lane_m + self.parking_m
+        return self.median_m + self.lanes * self.lane_m + (self.parking_m or GUTTER_M)
 
     @property
     def walk_d_m(self) -> float:
@@ -222,9 +225,6 @@ def draw_plan(seed: int, name: str) -> Plan:
         nodes[i, j] = Node(np.round([x, y], 6), (x, y), *arms, tuple(stop), tuple(cross))
     blocks = _draw_blocks(stream(seed, name, "blocks"), style, {place: roads[place] | stubs[place] for place in roads})
     return Plan(style, corner_m, kerb_m, rows, columns, nodes, blocks)
-
-
-CROSSWALK_HALF_M = 1.5
 
 
 def _crosswalk_m(street: Street, cross: Street, corner_m: float, skew: float) -> float:

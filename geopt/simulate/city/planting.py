@@ -25,7 +25,7 @@ class Nursery:
             "avenue": [broad_tree(rng, 225, 0.26, 2.5) for _ in range(3)] + [slim_tree(rng, 200, 0.21, 2.3)],
             "garden": garden,
             "distant": distant,
-            "bush": [bush(rng, 60, 0.18) for _ in range(4)],
+            "bush": [bush(rng, 52, 0.19) for _ in range(4)],
             "tuft": [tuft(rng, rng.uniform(0.4, 1.2), rng.uniform(0.25, 0.6)) for _ in range(4)],
         }
 

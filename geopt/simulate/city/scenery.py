@@ -235,7 +235,7 @@ class Scenery:
         """Plants, sheds, back buildings and clutter on what is left, and coarser things far from the streets."""
         low = np.array(self.ground.grid.lower) + 8.0
         high = np.array(self.ground.grid.lower) + np.array(self.ground.grid.shape) - 9.0
-        places = rng.uniform(low, high, size=(1500, 2))
+        places = rng.uniform(low, high, size=(1400, 2))
         walk = self.ground.value("walk", places)
         row = sum((places[:, 1] > s.point(places[:, 0])[:, 1]).astype(int) for s in self.plan.rows)
         column = sum((places[:, 0] > s.point(places[:, 1])[:, 0]).astype(int) for s in self.plan.columns)

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geopt.simulate.city.lanes import SWEPT_HALF_M, Lane, Place
+from geopt.simulate.city.lanes import SWEPT_HALF_M, Lane
 from geopt.simulate.city.paths import Path, joint, path_of
 from geopt.simulate.city.plan import CROSSWALK_HALF_M, WEST, Plan, Street, beyond
+from geopt.simulate.city.turns import Place
 from geopt.simulate.randomness import Floats
 
 WALKER_HALF_M = 0.4
