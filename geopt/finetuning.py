@@ -65,7 +65,10 @@ class FinetuneConfig(Frozen):
     train: TrainConfig = TrainConfig()
 
     @model_validator(mode="after")
-    def _labels_follow_from_the_task(self) -> FinetuneConfig:
+    def _frames_and_labels_follow_from_the_task(self) -> FinetuneConfig:
+        if self.data.frames != "keyframes":
+            # Sweeps in between would be taken for frames without any object.
+            raise ValueError(f"data.frames must be keyframes, the only ones with labels, got {self.data.frames}")
         for key in ("boxes", "labels"):
             if getattr(self.data, key):
                 raise ValueError(f"data.{key} follows from task={self.task}; leave it out")

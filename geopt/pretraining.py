@@ -82,6 +82,7 @@ def describe_input(data: DataConfig) -> dict[str, Any]:
     return {
         "frame": data.frame,
         "intensity_scale": data.intensity_scale,
+        "intensity_curve": data.intensity_curve,
         "num_sweeps": data.num_sweeps,
         "dataset": data.kind,
     }

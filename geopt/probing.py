@@ -177,6 +177,7 @@ def _frames(
         frame=description["frame"],
         features=tuple(description["features"]),
         intensity_scale=description["intensity_scale"],
+        intensity_curve=description.get("intensity_curve", "linear"),
         boxes=config.labels == "boxes",
         labels="coarse" if config.labels == "lidarseg" else None,
         augment=AugmentConfig(),

@@ -168,6 +168,8 @@ def test_validation_stands_beside_a_constant_predictor(data, tmp_path):
 def test_faults_of_the_config_are_told(data, tmp_path, encoder):
     with pytest.raises(ConfigError, match=r"data.boxes follows from task=detection"):
         configured("detect", data, tmp_path / "run", "data.boxes=true")
+    with pytest.raises(ConfigError, match=r"data.frames must be keyframes, the only ones with labels"):
+        configured("detect", data, tmp_path / "run", "data.frames=all_sweeps")
     with pytest.raises(ConfigError, match=r"no shipped config is called 'tinny'; did you mean 'tiny'"):
         finetuning.load("segment/tinny")
     with pytest.raises(ConfigError, match=r"data.root: must be the folder of a dataset"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -94,6 +95,18 @@ def test_panoptic_labels_have_the_classes_of_the_points(predicted, data):
             assert np.array_equal(file["data"] // 1000, labels)
 
 
+def test_a_part_of_a_split_is_no_split_and_the_remedy_is_told(runs, tmp_path):
+    options = predicting.load(["data.workers=0", "data.split=mini_train"])
+    whole = (runs[1] / "config.yaml").read_text()
+    part = shutil.copytree(runs[1], tmp_path / "run")
+    (part / "config.yaml").write_text(whole.replace(f"val: {VAL}", "val: scene-0103[2:]"))
+    with pytest.raises(
+        ValueError, match=r"got 'scene-0103\[2:\]'; this is data.val of the run, .* with data.split=SPLIT"
+    ):
+        predicting.predict([part], tmp_path / "out")
+    assert predicting.predict([part], tmp_path / "out", options).keys() == {"lidarseg", "pictures", "summary"}
+
+
 def test_one_run_writes_what_it_can(runs, tmp_path):
     written = predicting.predict(runs[1:], tmp_path, predicting.load(["data.workers=0", "pictures=0"]))
     assert written.keys() == {"lidarseg", "summary"}
@@ -120,6 +133,17 @@ def test_a_threshold_leaves_weak_boxes_out(predicted, runs, tmp_path):
     assert 0 < len(strong) < len(scores) and min(strong) >= middle
 
 
+def test_boxes_of_scans_say_in_which_frame_they_are(data, tmp_path):
+    options = ["train.max_steps=1", "train.batch_size=1", "train.num_threads=1", "train.validate_every=0"]
+    options += [f"data.root={data}", "data.version=v1.0-mini", "data.train=scene-0061", f"data.val={VAL}"]
+    options += ["data.workers=0", "data.frame=lidar", f"run.dir={tmp_path / 'run'}"]
+    run = finetuning.finetune(finetuning.load("detect/tiny", options))
+    (tmp_path / "scans").mkdir()
+    np.random.default_rng(0).uniform(-20, 20, size=(301, 5)).astype(np.float32).tofile(tmp_path / "scans" / "a.bin")
+    predicting.predict_scans([run], tmp_path / "scans", tmp_path / "out", predicting.load(["scans.yaw_deg=-90"]))
+    assert json.loads((tmp_path / "out" / "boxes" / "a.json").read_text())["frame"] == "lidar"
+
+
 def test_plain_scans_get_boxes_labels_and_pictures(runs, tmp_path):
     rng = np.random.default_rng(0)
     clouds = {f"drive/{i:02}": rng.uniform(-20, 20, size=(301, 4)).astype(np.float32) for i in range(2)}
@@ -138,3 +162,27 @@ def test_plain_scans_get_boxes_labels_and_pictures(runs, tmp_path):
         assert (tmp_path / "out" / "pictures" / f"{name}.png").is_file()
         header = (tmp_path / "out" / "pictures" / f"{name}.ply").read_bytes()[:80]
         assert header.startswith(b"ply") and b"element vertex 301" in header
+
+
+def test_labels_that_training_left_out_are_no_matter_for_prediction(runs, data, tmp_path, caplog):
+    """``frames-10-seed0`` keeps none of the five key frames of the validation scene."""
+    options = ["train.max_steps=1", "train.batch_size=1", "train.num_threads=1", "train.validate_every=0"]
+    options += [f"data.root={data}", "data.version=v1.0-mini", "data.train=scene-0061", f"data.val={VAL}"]
+    options += ["data.workers=0", "data.label_fraction=frames-10-seed0", f"run.dir={tmp_path / 'run'}"]
+    run = finetuning.finetune(finetuning.load("segment/tiny", options))
+    caplog.clear()
+    written = predicting.predict([run], tmp_path / "out", predicting.load(["data.workers=0", "pictures=0"]))
+    assert len(list((written["lidarseg"] / "lidarseg" / VAL).iterdir())) == 5
+    assert "training frames" not in caplog.text
+
+
+def test_frames_without_any_annotation_can_be_predicted(runs, data, tmp_path):
+    """As the official test split is: neither boxes nor labels of points."""
+    root = shutil.copytree(data, tmp_path / "unlabelled")
+    shutil.rmtree(root / "lidarseg")
+    for name in ("sample_annotation", "instance"):
+        (root / "v1.0-mini" / f"{name}.json").write_text("[]")
+    (root / "v1.0-mini" / "lidarseg.json").unlink()
+    options = predicting.load(["data.workers=0", "pictures=0", f"data.root={root}"])
+    written = predicting.predict(runs, tmp_path / "out", options)
+    assert len(json.loads(written["detection"].read_text())["results"]) == 5

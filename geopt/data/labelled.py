@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from geopt.data import augment as augmentation
 from geopt.data.balance import balanced
 from geopt.data.collate import collate
 from geopt.data.config import DataConfig, PasteConfig
 from geopt.data.dataset import FrameDataset, Split, build_dataset
 from geopt.data.objects import ObjectBank, paste
 from geopt.data.sample import Sample
+from geopt.data.sampler import order_of_epoch
 from geopt.data.seeds import Stream, generator
 from geopt.data.source import Frames
 from geopt.official import ClassMap
@@ -71,7 +73,7 @@ class LabelledFrames(FrameDataset):
         frames: A plain dataset of key frames.
         bank: Objects of the same selection of frames; None pastes nothing.
         config: What is pasted.
-        num_epochs: Passes over the frames in the whole run; the fade-out is a share of it.
+        num_frames_seen: Frames of the whole run, of which the fade-out is a share; None for a run without an end.
     """
 
     def __init__(
@@ -79,21 +81,43 @@ class LabelledFrames(FrameDataset):
         frames: FrameDataset,
         bank: ObjectBank | None = None,
         config: PasteConfig | None = None,
-        num_epochs: float = 1,
+        num_frames_seen: int | None = None,
     ) -> None:
         super().__init__(frames.source, frames.frames, frames.config, frames.grid, frames.seed, frames.augment)
-        self.bank, self.paste_config, self.num_epochs = bank, config, num_epochs
+        self.bank, self.paste_config, self.num_frames_seen = bank, config, num_frames_seen
+        self._places: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))  # of the frames of an epoch
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Sample:
+        """A frame as of :class:`geopt.data.FrameDataset`; whole, so that what lies outside the grid is learned from and
+        counted, unless it trains a detector, which has no use for it."""
+        if self.augment and not self.config.labels:
+            return super().__getitem__(item)
+        epoch, index = item if isinstance(item, tuple) else (0, item)
+        if not 0 <= index < len(self):
+            raise IndexError(f"LabelledFrames: index must be from 0 to {len(self) - 1}, got {index}")
+        sample = self.prepare(self.read(index, epoch), epoch, index)
+        if self.augment:
+            motion = augmentation.draw(generator(Stream.AUGMENT, self.seed, epoch, index), self.config.augment)
+            sample = augmentation.move(sample, motion)
+        return sample
 
     def prepare(self, sample: Sample, epoch: int, index: int) -> Sample:
         """Paste objects, unless the run is in its last part."""
         if self.bank is None or self.paste_config is None:
             return sample
-        rng = generator(Stream.PASTE, self.seed, epoch, index)
-        # Frames of an epoch come in random order, so in an epoch that the fade-out divides the frames are divided too.
-        start = (1.0 - self.paste_config.fade_out) * self.num_epochs
-        if rng.random() < epoch + 1 - start:
+        if self._is_in_fade_out(epoch, index):
             return sample
+        rng = generator(Stream.PASTE, self.seed, epoch, index)
         return paste(sample, self.bank, self.paste_config.objects, rng)
+
+    def _is_in_fade_out(self, epoch: int, index: int) -> bool:
+        """Whether a frame comes in the last part of the run, which may be a part of one epoch."""
+        if self.num_frames_seen is None or self.paste_config is None:
+            return False
+        if self._places[0] != epoch:
+            self._places = epoch, np.argsort(order_of_epoch(len(self), self.seed, epoch))
+        place = epoch * len(self) + int(self._places[1][index])
+        return place >= (1.0 - self.paste_config.fade_out) * self.num_frames_seen
 
 
 def build_labelled(
@@ -106,7 +130,7 @@ def build_labelled(
     training: bool,
     paste_config: PasteConfig | None = None,
     balance: bool = False,
-    num_frames_seen: int = 0,
+    num_frames_seen: int | None = None,
 ) -> LabelledFrames:
     """Open labelled frames for fine-tuning or scoring.
 
@@ -119,7 +143,7 @@ def build_labelled(
         training: Augment, paste and balance.
         paste_config: What is pasted; None pastes nothing.
         balance: Repeat frames so that every class comes up about equally often.
-        num_frames_seen: Frames of the whole run, for the fade-out.
+        num_frames_seen: Frames of the whole run, for the fade-out; None for a run without an end.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`geopt.data.build_dataset`; or there is nothing to balance.
@@ -134,7 +158,7 @@ def build_labelled(
         order = balanced(presence(frames, class_map), generator(Stream.BALANCE, seed, 0))
         frames = copy.copy(frames)  # the bank keeps the frames as they are, once each
         frames.frames = Frames(frames.frames.rows[order], frames.frames.oldest_key_frame[order])
-    return LabelledFrames(frames, bank, paste_config, num_epochs=max(1.0, num_frames_seen / len(frames)))
+    return LabelledFrames(frames, bank, paste_config, num_frames_seen)
 
 
 def presence(frames: FrameDataset, class_map: ClassMap) -> NDArray[np.bool_]:

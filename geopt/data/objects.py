@@ -6,8 +6,7 @@ Source: Yan et al., SECOND, Sensors 2018, section 3.4.2.
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +20,8 @@ from geopt.official import ClassMap
 from geopt.structures import Boxes
 
 CACHED_FRAMES = 64
-"""Per process: about 60 MB of cut-out objects at 10 sweeps."""
+"""Per process: about 60 MB of cut-out objects at 10 sweeps. Of more frames than this, one object is cut out at a time: the
+others would be forgotten before they are asked for, and finding their points takes longer than reading the frame."""
 
 
 class Cutout(NamedTuple):
@@ -42,6 +42,15 @@ class Cutout(NamedTuple):
     """(P,)"""
     labels: NDArray[np.uint8] | None
     """(P,)"""
+
+
+class Place(NamedTuple):
+    """Where an object is found."""
+
+    frame: int
+    """Frame of the bank's dataset."""
+    box: int
+    """Box of the frame."""
 
 
 class ObjectBank:
@@ -73,37 +82,53 @@ class ObjectBank:
         self.places = {name: np.array(rows, dtype=np.int64).reshape(-1, 2) for name, rows in found.items()}
         """(M, 2) frame of the dataset and box of the frame, by class."""
         self.class_map = class_map
-        self._cache: OrderedDict[int, list[Cutout]] = OrderedDict()
+        self._cache: dict[int, list[Cutout]] = {}
 
-    def draw(self, name: str, count: int, rng: np.random.Generator) -> list[Cutout]:
+    def draw(self, name: str, count: int, rng: np.random.Generator) -> list[Place]:
         """Up to ``count`` different objects of a class."""
         places = self.places[name]
         chosen = rng.choice(len(places), min(count, len(places)), replace=False)
-        return [self._frame(int(places[row, 0]))[int(places[row, 1])] for row in chosen]
+        return [Place(*places[row].tolist()) for row in chosen]
+
+    def boxes(self, place: Place) -> Boxes:
+        """The boxes of the frame of an object, without reading its points."""
+        return self.frames.source.boxes(int(self.frames.frames.rows[place.frame]), self.frames.config.frame)
+
+    def cutout(self, place: Place) -> Cutout:
+        """An object with its points."""
+        if len(self.frames) > CACHED_FRAMES:
+            return cut_out(self.frames.read(place.frame), [place.box])[0]
+        return self._frame(place.frame)[place.box]
 
     def _frame(self, place: int) -> list[Cutout]:
         if place not in self._cache:
             self._cache[place] = cut_out(self.frames.read(place))
-            if len(self._cache) > CACHED_FRAMES:
-                self._cache.popitem(last=False)
-        self._cache.move_to_end(place)
         return self._cache[place]
 
 
-def cut_out(sample: Sample) -> list[Cutout]:
-    """Every box of a frame with the points in it. Where boxes overlap, a point goes to the first."""
+def cut_out(sample: Sample, wanted: Sequence[int] | None = None) -> list[Cutout]:
+    """Boxes of a frame with the points in them. Where boxes overlap, a point goes to the first.
+
+    Args:
+        sample: A frame with boxes.
+        wanted: Rows of its boxes; None for all of them.
+    """
     boxes = sample.boxes
     assert boxes is not None, "frames are read with boxes"
-    owner = ops.points_in_boxes(torch.from_numpy(sample.xyz), boxes.geometry[:, :7]).numpy()
+    xyz, geometry = torch.from_numpy(sample.xyz), boxes.geometry[:, :7]
+    places = np.arange(len(xyz))
+    if wanted is not None:
+        places = np.flatnonzero(ops.points_in_boxes(xyz, geometry[list(wanted)]).numpy() >= 0)
+    owner = ops.points_in_boxes(xyz[places], geometry).numpy()
     order = np.argsort(owner, kind="stable")
     bounds = np.searchsorted(owner[order], np.arange(len(boxes.names) + 1))
     found = []
-    for box, name in enumerate(boxes.names):
-        rows = order[bounds[box] : bounds[box + 1]]
+    for box in range(len(boxes.names)) if wanted is None else wanted:
+        rows = places[order[bounds[box] : bounds[box + 1]]]
         found.append(
             Cutout(
                 geometry=boxes.geometry[box].numpy().copy(),
-                category=name,
+                category=boxes.names[box],
                 token=boxes.tokens[box],
                 instance=boxes.instances[box],
                 num_points=int(boxes.num_points[box]),
@@ -133,19 +158,20 @@ def paste(sample: Sample, bank: ObjectBank, wanted: Mapping[str, int], rng: np.r
     boxes = sample.boxes
     own = [bank.class_map.class_of_category.get(name, "") for name in boxes.names]
     drawn = [
-        cutout
+        place
         for name, count in wanted.items()
         if count > own.count(name)
-        for cutout in bank.draw(name, count - own.count(name), rng)
+        for place in bank.draw(name, count - own.count(name), rng)
     ]
     taken, instances, chosen = boxes.geometry[:, :7].clone(), set(boxes.instances), []
-    for cutout in drawn:
-        place = torch.from_numpy(cutout.geometry[None, :7])
-        if cutout.instance in instances or bool((ops.box_iou(place, taken) > 0).any()):
+    for place in drawn:
+        there = bank.boxes(place)
+        box, instance = there.geometry[place.box : place.box + 1, :7], there.instances[place.box]
+        if instance in instances or bool((ops.box_iou(box, taken) > 0).any()):
             continue
-        taken = torch.cat([taken, place])
-        instances.add(cutout.instance)
-        chosen.append(cutout)
+        taken = torch.cat([taken, box])
+        instances.add(instance)
+        chosen.append(bank.cutout(place))  # what has no room need not be read
     if not chosen:
         return sample
     geometry = torch.from_numpy(np.stack([cutout.geometry for cutout in chosen]))

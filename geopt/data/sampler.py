@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import NDArray
+
 from geopt.data.seeds import Stream, generator
+
+
+def order_of_epoch(num_frames: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """(num_frames,) frames in the order in which an epoch shows them."""
+    return generator(Stream.ORDER, seed, epoch).permutation(num_frames)
 
 
 class ResumableSampler:
@@ -53,7 +61,7 @@ class ResumableSampler:
             for here in range(place, place + self.batch_size):
                 if here // self.num_frames != epoch:
                     epoch = here // self.num_frames
-                    order = generator(Stream.ORDER, self.seed, epoch).permutation(self.num_frames).tolist()
+                    order = order_of_epoch(self.num_frames, self.seed, epoch).tolist()
                 batch.append((epoch, order[here % self.num_frames]))
             yield batch
             place += self.batch_size * self.world_size

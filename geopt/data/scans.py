@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeFloat, field_validator
 
+from geopt.data.config import DataConfig
 from geopt.data.sample import Sample
 from geopt.schema import Frozen
 
@@ -18,6 +19,8 @@ Column = Literal["x", "y", "z", "intensity", "elongation", "ring", "time_lag_s",
 KITTI: tuple[Column, ...] = ("x", "y", "z", "intensity")
 NUSCENES: tuple[Column, ...] = ("x", "y", "z", "intensity", "ring")
 SUFFIXES = (".bin", ".npy")
+LIDAR_HEIGHT_M = 1.84
+"""Of the LiDAR of nuScenes over the ground; in its frame, which models may be trained in, the ground is so far below 0."""
 
 
 class ScansConfig(Frozen):
@@ -118,26 +121,31 @@ def _read_bin(path: Path, columns: Sequence[Column] | None) -> NDArray[np.float3
     return np.frombuffer(data, dtype="<f4").reshape(-1, fitting[0])
 
 
-def as_sample(scan: Scan, config: ScansConfig, features: Sequence[str], intensity_scale: float) -> Sample:
+def as_sample(scan: Scan, config: ScansConfig, data: DataConfig) -> Sample:
     """A scan as one frame in the model frame.
 
     Args:
         scan: The file.
         config: Mounting and scale.
-        features: Channels that the model wants; ``time_lag_s`` is 0 unless the file has it.
-        intensity_scale: Factor of the model's training data.
+        data: What the model was trained on. Its frame is the model frame, where ``lidar`` stands for x to the right and the
+            ground ``LIDAR_HEIGHT_M`` below the origin; of its features ``time_lag_s`` is 0 unless the file has it.
 
     Raises:
         ValueError: the file lacks a channel; names it and the file.
     """
     x, y, z = (scan.columns[axis].astype(np.float64) for axis in "xyz")
     cos, sin = np.cos(np.radians(config.yaw_deg)), np.sin(np.radians(config.yaw_deg))
-    xyz = np.stack([cos * x - sin * y, sin * x + cos * y, z + config.sensor_height_m], axis=1).astype(np.float32)
-    channels = np.zeros((len(xyz), len(features)), dtype=np.float32)
-    for place, name in enumerate(features):
+    forward, left, height_m = cos * x - sin * y, sin * x + cos * y, config.sensor_height_m
+    if data.frame == "lidar":
+        forward, left, height_m = -left, forward, height_m - LIDAR_HEIGHT_M
+    xyz = np.stack([forward, left, z + height_m], axis=1).astype(np.float32)
+    channels = np.zeros((len(xyz), len(data.features)), dtype=np.float32)
+    for place, name in enumerate(data.features):
         if name in scan.columns:
-            scale = intensity_scale * config.intensity_scale if name == "intensity" else 1.0
+            scale = data.intensity_scale * config.intensity_scale if name == "intensity" else 1.0
             channels[:, place] = scan.columns[name] * np.float32(scale)
+            if name == "intensity" and data.intensity_curve == "tanh":
+                channels[:, place] = np.tanh(channels[:, place])
         elif name != "time_lag_s":
             raise ValueError(
                 f"scans: {scan.path} has columns {', '.join(scan.columns)}, but the model needs {name} as well; name it in "
@@ -150,6 +158,6 @@ def as_sample(scan: Scan, config: ScansConfig, features: Sequence[str], intensit
         xyz=xyz,
         features=channels,
         sweep=np.zeros(len(xyz), dtype=np.int16),
-        sensor_origins=np.array([[0.0, 0.0, config.sensor_height_m]], dtype=np.float32),
+        sensor_origins=np.array([[0.0, 0.0, height_m]], dtype=np.float32),
         seed=0,
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from geopt.heads.base import HeadModel
 
-INPUT = ("grid", "levels", "features", "frame", "intensity_scale")
+INPUT = ("grid", "levels", "features", "frame", "intensity_scale", "intensity_curve")
 """What must be equal so that a weight means what it meant."""
 
 

@@ -29,7 +29,7 @@ class Segmenter(HeadModel):
     A point in the grid is seen as its token after the encoder, its own feature from the voxel encoder and, with a neck,
     its cell of the map from above. A point outside the grid has no token: a small perceptron classifies it from its raw
     position and features alone, where a number that is NaN or infinite counts as 0. That perceptron is trained by all
-    labelled points (``raw_weight``), since frames of a run are often cropped to the grid; expect little of it.
+    labelled points (``raw_weight``), in the grid or not; expect little of it.
 
     Args:
         pyramid: Token grid and finer levels.

@@ -120,13 +120,16 @@ class LoadedEncoder:
                 f"got {tuple(points.shape)}"
             )
         points = points.to(self.device, torch.float32)
-        scale = torch.ones(len(self.features), device=self.device)
+        features = points[:, 3:].clone()
         if "intensity" in self.features:
-            scale[self.features.index("intensity")] = self.description.get("intensity_scale", 1.0)
+            intensity = features[:, self.features.index("intensity")]
+            intensity *= self.description.get("intensity_scale", 1.0)
+            if self.description.get("intensity_curve") == "tanh":
+                intensity.tanh_()
         count = points.shape[0]
         return PointBatch(
             xyz=points[:, :3].contiguous(),
-            features=points[:, 3:] * scale,
+            features=features,
             offsets=torch.tensor([0, count], device=self.device),
             sweep_rows=torch.zeros(count, dtype=torch.int64, device=self.device),
             sensor_origins=torch.zeros(1, 3, device=self.device),

@@ -27,8 +27,8 @@ def predict_scans(
 ) -> dict[str, Path]:
     """Predict every scan of a folder, each by itself.
 
-    ``out`` mirrors the folder: ``boxes/NAME.json`` has boxes in the model frame (x forward, z = 0 on the ground) with
-    class, score and velocity; ``labels/NAME.bin`` a byte for each point, the lidarseg class from 1; and every scan gets a
+    ``out`` mirrors the folder: ``boxes/NAME.json`` has boxes with class, score and velocity in the model frame, which it
+    names: ``ego`` is x forward, z = 0 on the ground, ``lidar`` see :func:`geopt.data.scans.as_sample`; ``labels/NAME.bin`` a byte for each point, the lidarseg class from 1; and every scan gets a
     picture and a coloured PLY file in ``pictures``.
 
     Args:
@@ -49,6 +49,7 @@ def predict_scans(
     paths = find_scans(root)
     trained = load_models(runs, config.score_threshold)
     collate = LabelledCollate(class_map("detection"))
+    frame = next(iter(trained.configs.values())).data.frame
     names = trained.detector.classes if trained.detector is not None else ()
     written = {"pictures": out / "pictures"}
     written |= {"boxes": out / "boxes"} if trained.detector is not None else {}
@@ -59,27 +60,27 @@ def predict_scans(
             scan = read_scan(path, config.scans.columns)
             batches = {}
             for task, run in trained.configs.items():
-                sample = as_sample(scan, config.scans, run.data.features, run.data.intensity_scale)
+                sample = as_sample(scan, config.scans, run.data)
                 batches[task] = collate([sample]).to(ranks.device)
             seen = look(trained, batches)
             place = path.relative_to(root).with_suffix("")
             if "boxes" in written:
-                _write_boxes(written["boxes"] / f"{place}.json", seen, names)
+                _write_boxes(written["boxes"] / f"{place}.json", seen, names, frame)
             if seen.classes is not None:
                 target = written["labels"] / f"{place}.bin"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 files.replace_bytes(target, seen.classes.numpy().astype(np.uint8).tobytes())
-            save_pictures(written["pictures"] / place, seen, "ego", str(place))
+            save_pictures(written["pictures"] / place, seen, frame, str(place))
             if progress is not None:
                 progress(number + 1, len(paths))
     return written
 
 
-def _write_boxes(path: Path, seen: Seen, names: Sequence[str]) -> None:
+def _write_boxes(path: Path, seen: Seen, names: Sequence[str], frame: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = ("x", "y", "z", "length", "width", "height", "yaw", "vx", "vy")
     rows = [
         {"class": names[label], "score": score, **dict(zip(columns, box))}
         for box, score, label in zip(seen.boxes.tolist(), seen.scores.tolist(), seen.box_classes.tolist())
     ]
-    files.replace_text(path, json.dumps({"frame": "ego", "units": "metres, radians", "boxes": rows}, indent=1) + "\n")
+    files.replace_text(path, json.dumps({"frame": frame, "units": "metres, radians", "boxes": rows}, indent=1) + "\n")

@@ -6,13 +6,13 @@ import contextlib
 import json
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from geopt import files
-from geopt.data import LabelledCollate, LabelledFrames, Sample, build_labelled
+from geopt.data import FrameDataset, LabelledCollate, Sample
+from geopt.data.formats import open_source
 from geopt.evaluation.global_boxes import GlobalBoxes, Tracks, to_global
 from geopt.evaluation.split_frames import SplitFrame, split_frames
 from geopt.evaluation.write_boxes import write_detections, write_tracks
@@ -56,15 +56,20 @@ def predict(
     any_config = next(iter(trained.configs.values()))
     root = config.data.root or any_config.data.root
     version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
-    frames = split_frames(root, version, split)
+    try:
+        frames = split_frames(root, version, split)
+    except ValueError as error:
+        if not config.data.split:
+            raise ValueError(
+                f"{error}; this is data.val of the run, choose a whole split with data.split=SPLIT"
+            ) from error
+        raise
     writers = _Writers(trained, out, split, frames, config)
     written = writers.files()
     pictured = set(np.linspace(0, len(frames) - 1, min(config.pictures, len(frames)), dtype=int).tolist())
     with distributed.joined(config.device) as ranks, torch.no_grad():
         trained.to(ranks.device)
-        sources = {
-            task: _Whole(run.labelled(), root, version, split, run, frames) for task, run in trained.configs.items()
-        }
+        sources = {task: _Whole(root, version, split, run, frames) for task, run in trained.configs.items()}
         with contextlib.closing(_batches(sources, ranks, config.data.workers)) as batches:
             for number, (frame, batch_of) in enumerate(zip(frames, batches)):
                 seen = look(trained, {task: batch.to(ranks.device) for task, batch in batch_of.items()})
@@ -91,18 +96,13 @@ class _Whole:
     """Key frames of a split as a run reads them, neither moved nor cropped: every point gets a label."""
 
     def __init__(
-        self, data: Any, root: str, version: str, split: str, config: FinetuneConfig, frames: Sequence[SplitFrame]
+        self, root: str, version: str, split: str, config: FinetuneConfig, frames: Sequence[SplitFrame]
     ) -> None:
-        update = {"root": root, "version": version, "train": split, "label_fraction": "all", "boxes": False, "labels": None}
-        self.frames: LabelledFrames = build_labelled(
-            data.model_copy(update=update),
-            "train",  # not "val", which would be compared with the run's training frames
-            config.grid.voxel_grid(),
-            config.seed,
-            class_map=config.class_map(),
-            training=False,
-        )
-        source = self.frames.source
+        # The run's selection of training frames and labels has no say here.
+        data = config.data.model_copy(update={"root": root, "version": version, "frames": "keyframes"})
+        source = open_source(data)
+        chosen = source.select(split)
+        self.frames = FrameDataset(source, chosen, data, config.grid.voxel_grid(), config.seed, augment=False)
         place = {source.token(int(row)): number for number, row in enumerate(self.frames.frames.rows)}
         self.places = [place[frame.sample_token] for frame in frames]
 

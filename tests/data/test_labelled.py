@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import pickle
 
 import numpy as np
@@ -6,9 +7,18 @@ import pytest
 import torch
 
 from geopt import official
-from geopt.data import AugmentConfig, DataConfig, LabelledCollate, PasteConfig, build_dataset, build_labelled
+from geopt.data import (
+    AugmentConfig,
+    DataConfig,
+    LabelledCollate,
+    PasteConfig,
+    ResumableSampler,
+    build_dataset,
+    build_labelled,
+    objects,
+)
 from geopt.data.objects import ObjectBank, cut_out, paste
-from geopt.structures import Boxes
+from geopt.structures import Boxes, VoxelGrid
 
 CLASSES = official.class_map("detection")
 STILL = AugmentConfig(rotation_rad=0, scale=(1, 1), flip_x=0, flip_y=0)
@@ -80,6 +90,23 @@ def test_frames_with_and_without_labels_do_not_mix(config, grid):
         LabelledCollate(CLASSES)([frames[0], dataclasses.replace(frames[1], labels=None)])
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_points_outside_the_grid_stay_for_segmentation(config, training):
+    grid = VoxelGrid((-4.0, -4.0, -3.2), (4.0, 4.0, 4.8), (0.5, 0.5, 8.0))
+    labels = config.model_copy(update={"boxes": False, "augment": AugmentConfig()})
+    frames = build_labelled(labels, "train", grid, 0, class_map=CLASSES, training=training)
+    sample, whole = frames[2], frames.read(2)
+    assert np.array_equal(sample.labels, whole.labels) and len(sample.xyz) == len(whole.xyz)
+    assert np.abs(sample.xyz[:, :2]).max() > 4
+
+
+def test_detectors_train_on_the_grid_and_are_validated_on_all_boxes(real_config):
+    grid = VoxelGrid((-20.0, -20.0, -3.2), (20.0, 20.0, 4.8), (0.5, 0.5, 8.0))
+    train, plain = (build_labelled(real_config, "train", grid, 0, class_map=CLASSES, training=t) for t in (True, False))
+    assert np.abs(train[0].xyz[:, :2]).max() <= 20 and train[0].boxes.geometry[:, :2].abs().max() <= 20
+    assert len(plain[0].boxes.names) == len(plain.read(0).boxes.names) > len(train[0].boxes.names)
+
+
 def test_cut_out_objects_hold_the_points_in_their_boxes(real_config, grid):
     sample = build_dataset(real_config, "train", grid, seed=0, augment=False).read(7)
     geometry = sample.boxes.geometry.numpy()
@@ -89,6 +116,38 @@ def test_cut_out_objects_hold_the_points_in_their_boxes(real_config, grid):
         owners += in_box(sample.xyz, box)
         assert np.array_equal(cutout.xyz, sample.xyz[free])
         assert np.array_equal(cutout.features, sample.features[free])
+
+
+def test_one_object_is_cut_out_as_among_all(real_config, grid):
+    sample = build_dataset(real_config, "train", grid, seed=0, augment=False).read(7)
+    whole = cut_out(sample)
+    for row in (0, 5, len(whole) - 1):
+        (alone,) = cut_out(sample, [row])
+        assert alone.token == whole[row].token and np.array_equal(alone.xyz, whole[row].xyz)
+    assert sum(len(cutout.xyz) for cutout in whole) > 0
+
+
+def test_objects_that_have_no_room_are_not_read(real_config, grid, monkeypatch):
+    """Of a scene's only frame every object is there already: pasting must leave its file alone."""
+    frames = build_dataset(real_config.model_copy(update={"train": "scene-0523[7:8]"}), "train", grid, 0, augment=False)
+    bank, sample = ObjectBank(frames, CLASSES, ["car"], min_points=1), frames.read(0)
+    monkeypatch.setattr(frames, "read", lambda *_: pytest.fail("the frame was read"))
+    assert paste(sample, bank, {"car": 100}, np.random.default_rng(0)) is sample
+
+
+@pytest.mark.parametrize("cached_frames", [64, 1])
+def test_what_is_pasted_does_not_depend_on_the_cache(real_config, grid, cached_frames, monkeypatch):
+    frames = build_dataset(real_config, "train", grid, seed=0, augment=False)
+    bank = ObjectBank(frames, CLASSES, ["car"], min_points=5)
+    monkeypatch.setattr(objects, "CACHED_FRAMES", cached_frames)
+    after = paste(frames.read(0), bank, {"car": 60}, np.random.default_rng(0))
+    whole = {cutout.token: cutout for place in range(30) for cutout in cut_out(frames.read(place))}
+    end, num_pasted = len(after.xyz), 0
+    for token in reversed(after.boxes.tokens[len(frames.read(0).boxes.tokens) :]):
+        expected = whole[token].xyz
+        assert np.array_equal(after.xyz[end - len(expected) : end], expected)
+        end, num_pasted = end - len(expected), num_pasted + 1
+    assert num_pasted > 0
 
 
 def test_pasted_objects_fill_the_frame_up_and_stand_free(real_config, grid):
@@ -139,14 +198,30 @@ def test_pasting_fades_out_at_the_end_of_the_run(real_config, grid):
     frames = build_labelled(
         real_config, "train", grid, 0, class_map=CLASSES, training=True, paste_config=options, num_frames_seen=120
     )
-    plain = build_labelled(real_config, "train", grid, 0, class_map=CLASSES, training=False)
+    plain = build_dataset(real_config, "train", grid, 0, augment=False)
 
     def added(epoch):
         return sum(len(frames[(epoch, i)].boxes.names) - len(plain[i].boxes.names) for i in (0, 9, 20))
 
-    assert frames.num_epochs == 4
     assert added(0) > 0 and added(1) > 0
     assert added(2) == 0 and added(3) == 0
+
+
+@pytest.mark.parametrize("num_frames_seen", [20, 40])
+def test_the_last_frames_of_a_run_are_as_they_are(real_config, grid, num_frames_seen):
+    """Of runs that end within an epoch of 30 frames, the first one or the second."""
+    options = PasteConfig(objects={"car": 60, "pedestrian": 60}, fade_out=0.3)
+    frames = build_labelled(
+        real_config, "train", grid, 0, class_map=CLASSES, training=True, paste_config=options,
+        num_frames_seen=num_frames_seen,
+    )  # fmt: skip
+    plain = build_dataset(real_config, "train", grid, 0, augment=False)
+    order = itertools.chain.from_iterable(ResumableSampler(30, seed=0, batch_size=2))
+    run = list(itertools.islice(order, num_frames_seen))
+    added = [len(frames[item].boxes.names) - len(plain[item[1]].boxes.names) for item in run]
+    end = round(0.7 * num_frames_seen)
+    assert not any(added[end:])
+    assert np.count_nonzero(added[:end]) > 0.5 * end
 
 
 def test_items_depend_on_epoch_and_index_alone(real_config, grid):

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from geopt.data.scans import ScansConfig, as_sample, find_scans, read_scan
+from geopt.data.config import DataConfig
+from geopt.data.scans import LIDAR_HEIGHT_M, ScansConfig, as_sample, find_scans, read_scan
 
 
 @pytest.fixture
@@ -76,14 +77,32 @@ def test_two_files_of_one_name_are_refused(points, tmp_path):
 def test_the_mounting_is_undone(points, tmp_path):
     points.tofile(tmp_path / "a.bin")
     config = ScansConfig(sensor_height_m=1.8, yaw_deg=-90.0, intensity_scale=255.0)
-    sample = as_sample(read_scan(tmp_path / "a.bin"), config, ("time_lag_s", "intensity"), 1 / 255)
+    sample = as_sample(read_scan(tmp_path / "a.bin"), config, DataConfig(features=("time_lag_s", "intensity")))
     # x of the files points right: right is -y, and their y, forward, is +x
     assert np.allclose(sample.xyz, np.stack([points[:, 1], -points[:, 0], points[:, 2] + 1.8], axis=1), atol=1e-6)
     assert np.allclose(sample.features[:, 1], points[:, 3], rtol=1e-6) and not sample.features[:, 0].any()
     assert np.allclose(sample.sensor_origins, [[0, 0, 1.8]])
 
 
+def test_scans_of_the_lidar_of_nuscenes_come_out_as_they_are_in_its_frame(points, tmp_path):
+    points.tofile(tmp_path / "a.bin")
+    config = ScansConfig(sensor_height_m=LIDAR_HEIGHT_M, yaw_deg=-90.0)
+    sample = as_sample(read_scan(tmp_path / "a.bin"), config, DataConfig(frame="lidar"))
+    assert np.allclose(sample.xyz, points[:, :3], atol=1e-6) and np.allclose(sample.sensor_origins, 0)
+    # A sensor elsewhere that looks forward: the ground, 0.5 m below it, is as far below 0 as in training.
+    other = as_sample(read_scan(tmp_path / "a.bin"), ScansConfig(sensor_height_m=0.5), DataConfig(frame="lidar"))
+    moved = np.stack([-points[:, 1], points[:, 0], points[:, 2] + 0.5 - LIDAR_HEIGHT_M], axis=1)
+    assert np.allclose(other.xyz, moved, atol=1e-6)
+
+
+def test_intensities_follow_the_curve_of_the_training_data(points, tmp_path):
+    points.tofile(tmp_path / "a.bin")
+    data = DataConfig(features=("intensity",), intensity_scale=2.0, intensity_curve="tanh")
+    sample = as_sample(read_scan(tmp_path / "a.bin"), ScansConfig(), data)
+    assert np.allclose(sample.features[:, 0], np.tanh(2 * points[:, 3]), atol=1e-6)
+
+
 def test_a_missing_channel_is_named(points, tmp_path):
     points[:, :4].tofile(tmp_path / "a.bin")
     with pytest.raises(ValueError, match="the model needs ring as well"):
-        as_sample(read_scan(tmp_path / "a.bin"), ScansConfig(), ("ring",), 1.0)
+        as_sample(read_scan(tmp_path / "a.bin"), ScansConfig(), DataConfig(features=("ring",)))

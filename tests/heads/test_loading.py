@@ -22,7 +22,7 @@ from geopt.structures import VoxelGrid
 GRID = VoxelGrid((-8, -8, -4), (8, 8, 4), (0.5, 0.5, 8.0))
 PYRAMID = Pyramid(GRID, ((2, 2, 4),))
 FEATURES = ("intensity", "time_lag_s")
-FACTS = {"frame": "ego", "intensity_scale": 1 / 255}
+FACTS = {"frame": "ego", "intensity_scale": 1 / 255, "intensity_curve": "linear"}
 NET = {
     "voxel_encoder": {"channels": [16, 32], "norm": "batch"},
     "encoder": {
@@ -86,6 +86,7 @@ def test_an_encoder_file_loads_whole_and_the_head_stays(tmp_path):
         ({"features": ("time_lag_s", "intensity")}, r"features is \['intensity', 'time_lag_s'\] in the file"),
         ({"facts": {**FACTS, "frame": "lidar"}}, "frame is ego in the file, lidar in the model"),
         ({"facts": {**FACTS, "intensity_scale": 1.0}}, "intensity_scale is"),
+        ({"facts": {**FACTS, "intensity_curve": "tanh"}}, "intensity_curve is linear in the file, tanh in the model"),
     ],
 )
 def test_another_input_is_refused_unless_told(change, message):

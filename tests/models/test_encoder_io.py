@@ -71,6 +71,15 @@ def test_raw_intensity_is_scaled_as_in_training(run):
     assert not torch.equal(encoder(raw).features, encoder(unscaled).features)
 
 
+def test_raw_intensity_follows_the_curve_of_training(run, tmp_path):
+    state, description = encoder_io.read(run)
+    encoder_io.write(tmp_path / "encoder.safetensors", state, {**description, "intensity_curve": "tanh"})
+    raw = points()
+    curved = torch.stack([raw[:, 3], torch.tanh(0.5 * raw[:, 4])], dim=1)
+    batch = dataclasses.replace(batch_of(raw[:, :3]), features=curved)
+    assert torch.equal(geopt.load_encoder(tmp_path)(raw).features, geopt.load_encoder(run)(batch).features)
+
+
 def test_float64_points_and_no_points_are_fine(run):
     encoder = geopt.load_encoder(run)
     assert torch.equal(encoder(points().double().numpy()).features, encoder(points()).features)
