@@ -26,7 +26,7 @@ DOT_M = 0.09
 """Diameter of a point in the scene."""
 DOTS_PX = (0.9, 7.0)
 """Smallest and largest diameter of a drawn point."""
-EYE, TARGET = (-14.0, 4.0, 10.0), (12.0, -1.0, 0.0)
+EYE, TARGET = (-17.0, 5.0, 10.5), (14.0, -1.0, 0.0)
 """Of the command, in the ego frame: behind the vehicle and above it, looking ahead."""
 EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
 FRONT = ((4, 6), (5, 7))
@@ -140,26 +140,31 @@ def save_key_frame(
     return save_view(path, xyz, rgb, boxes, camera, size_px=size_px)
 
 
+def parser() -> argparse.ArgumentParser:
+    """Of the words of the command."""
+    made = argparse.ArgumentParser(
+        prog="python -m geopt.visualize.perspective",
+        description="Show a key frame as a camera above the street sees it.",
+    )
+    made.add_argument("root", type=Path, metavar="ROOT", help="folder of the data set, in nuScenes format")
+    made.add_argument("frame", metavar="FRAME", help="such as scene-0103/2")
+    made.add_argument("picture", type=Path, metavar="PICTURE", help="PNG to write")
+    made.add_argument("--version", default="v1.0-mini", help="folder of the tables")
+    for name, place, words in (("eye", EYE, "the camera is"), ("target", TARGET, "it looks")):
+        made.add_argument(
+            f"--{name}", type=float, nargs=3, default=place, metavar=("X", "Y", "Z"), help=f"where {words}"
+        )
+    made.add_argument("--size", type=int, nargs=2, default=(1600, 700), metavar=("W", "H"), help="in pixels")
+    return made
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the picture.
 
     Args:
         arguments: Words of the command; None takes those of the process.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m geopt.visualize.perspective",
-        description="Show a key frame as a camera above the street sees it.",
-    )
-    parser.add_argument("root", type=Path, metavar="ROOT", help="folder of the data set, in nuScenes format")
-    parser.add_argument("frame", metavar="FRAME", help="such as scene-0103/2")
-    parser.add_argument("picture", type=Path, metavar="PICTURE", help="PNG to write")
-    parser.add_argument("--version", default="v1.0-mini", help="folder of the tables")
-    for name, place, words in (("eye", EYE, "the camera is"), ("target", TARGET, "it looks")):
-        parser.add_argument(
-            f"--{name}", type=float, nargs=3, default=place, metavar=("X", "Y", "Z"), help=f"where {words}"
-        )
-    parser.add_argument("--size", type=int, nargs=2, default=(1600, 700), metavar=("W", "H"), help="in pixels")
-    given = parser.parse_args(arguments)
+    given = parser().parse_args(arguments)
     dataset = NuScenes(given.root, given.version)
     camera = Camera(tuple(given.eye), tuple(given.target))
     print(save_key_frame(given.picture, dataset, dataset.row(given.frame), camera, given.size))
