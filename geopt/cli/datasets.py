@@ -23,16 +23,21 @@ def simulate(
     motion_distortion: Annotated[
         bool, typer.Option("--motion-distortion", help="Measure each column of a scan at its own time.")
     ] = False,
+    format: Annotated[
+        str, typer.Option(help="nuscenes, or waymo-v2: parquet components of the Waymo Open Dataset.")
+    ] = "nuscenes",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; by default one for each processor. The files are the same.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete the data set that is in the folder.")] = False,
 ) -> None:
-    """Ray-cast procedural cities into a data set in nuScenes format.
+    """Ray-cast procedural cities into a data set in nuScenes or Waymo format.
 
     The same command goes on with a run that was cut off, and one with more scenes adds them.
 
     Example: [bold]geopt simulate city --scenes 4 --keyframes 10 --sweeps 3 --seed 0[/bold]
+
+    As Waymo's roof lidar: [bold]geopt simulate city --sensor waymo-top --format waymo-v2 --sweeps 5 --motion-distortion[/bold]
     """
     from rich.console import Console
     from rich.progress import (
@@ -58,8 +63,10 @@ def simulate(
             motion_distortion=motion_distortion,
             workers=workers or default_workers(),
             overwrite=overwrite,
+            format=format,
         )
-    what = f"{out}: {scenes} scenes of {keyframes} key frames, data.version={version_of(scenes)}"
+    how = f"data.version={version_of(scenes)}" if format == "nuscenes" else "data.kind=waymo"
+    what = f"{out}: {scenes} scenes of {keyframes} key frames, {how}"
     console.print(what, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -6,15 +6,17 @@ import dataclasses
 import gc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from geopt import official
 from geopt.simulate import processes
 from geopt.simulate.sensor import sensor as sensor_of
 from geopt.simulate.world import World
-from geopt.simulate.writer import Folder, SceneWriter, Settings
+from geopt.simulate.writer import Folder, OwnedFolder, Settings, WaymoFolder
 
 KEY_FRAME_US = 500_000
 FIRST_DAY_US = 1_530_000_000_000_000
+FORMATS = ("nuscenes", "waymo-v2")
 MINI_SCENES = 10
 """Up to here a data set is a v1.0-mini, beyond a v1.0-trainval."""
 REVISION = 2
@@ -33,8 +35,9 @@ def simulate(
     motion_distortion: bool = False,
     workers: int = 1,
     overwrite: bool = False,
+    format: str = "nuscenes",
 ) -> Path:
-    """Write a nuScenes folder with simulated LiDAR, boxes, point labels and maps.
+    """Write a data set with simulated LiDAR, boxes and point labels; in nuScenes format also maps.
 
     Key frames come at 2 Hz. The same arguments give the same tables, and on one machine the same bytes, however many
     processes work. A scene depends on its name and the settings only: more scenes do not change it. A run that was cut off goes
@@ -56,15 +59,18 @@ def simulate(
         workers: Processes that make scenes side by side. More than one need the guard ``if __name__ == "__main__"`` in a
             script.
         overwrite: Delete a data set of an earlier run that is in ``out``.
+        format: ``nuscenes``; or ``waymo-v2``, the parquet components of the Waymo Open Dataset. There every scan is a frame
+            with boxes, key frames have labels of points as well, and ``splits.json`` lies in ``out``. A sensor that turns
+            ten times a second, as ``waymo-top``, fills the half second between key frames with ``sweeps=5``.
 
     Returns:
         ``out``. ``splits.json`` beside its tables names the scenes of ``train`` and ``val``: of a mini version the last two are
         ``val``, of a larger one those of the official split.
 
     Raises:
-        ValueError: a number is out of range, or there is no such sensor.
+        ValueError: a number is out of range, or there is no such sensor or format.
         FileExistsError: ``out`` holds something else.
-        ImportError: embreex is not installed.
+        ImportError: embreex is not installed, or for ``waymo-v2`` pyarrow.
     """
     model, folder = sensor_of(sensor), Path(out)
     limit = round(KEY_FRAME_US * 1e-6 / model.turn_s)
@@ -79,8 +85,9 @@ def simulate(
             raise ValueError(f"simulate: {name} must be between {lowest} and {highest}, got {value}")
     settings: Settings = {"revision": REVISION, "keyframes": keyframes, "sweeps": sweeps, "seed": seed}
     settings |= {"sensor": sensor, "motion_distortion": motion_distortion}
-    names = scene_names(scenes)
-    data = Folder(folder, settings, scenes, version_of(scenes), overwrite)
+    if format not in FORMATS:
+        raise ValueError(f"simulate: format must be one of {', '.join(FORMATS)}, got {format!r}")
+    names, data = scene_names(scenes), _folder(format, folder, settings, scenes, overwrite)
     total, each = scenes * keyframes * sweeps, keyframes * sweeps
     done = 0
 
@@ -103,11 +110,17 @@ def simulate(
     return folder
 
 
+def _folder(format: str, root: Path, settings: Settings, scenes: int, overwrite: bool) -> OwnedFolder[Any]:
+    if format == "nuscenes":
+        return Folder(root, settings, scenes, version_of(scenes), overwrite)
+    return WaymoFolder(root, settings | {"format": format}, scenes, overwrite)
+
+
 @dataclasses.dataclass(frozen=True)
 class SceneWork:
     """Makes a scene; can be sent to another process."""
 
-    folder: Folder
+    folder: OwnedFolder[Any]
     seed: int
     sensor: str
     motion_distortion: bool
@@ -118,17 +131,15 @@ class SceneWork:
         gc.collect()  # the world before refers to itself in places: 100 MB each would wait for the collector
         world = World(self.seed, name, sensor_of(self.sensor), self.motion_distortion)
         start_us = FIRST_DAY_US + int(name.split("-")[1]) * 1_000_000_000
-        writer = SceneWriter(self.folder.root, self.folder.version, world, start_us)
+        writer = self.folder.writer(world, start_us)
         turn_us = round(world.sensor.turn_s * 1e6)
         for key_frame in range(self.keyframes):
             for back in reversed(range(self.sweeps)):
                 time_us = key_frame * KEY_FRAME_US - back * turn_us
-                scan = world.observe(time_us * 1e-6)
-                sample = writer.add(time_us, key_frame, back == 0, scan)
-                if back == 0:
-                    writer.add_boxes(sample, world.boxes(time_us * 1e-6, scan))
+                scan = world.observe(time_us * 1e-6, writer.first_azimuth_rad)
+                writer.take(time_us, key_frame, back == 0, scan)
                 tick()
-        self.folder.finish(name, writer.finish())
+        self.folder.finish(name, writer)
 
 
 def version_of(count: int) -> str:

@@ -82,10 +82,15 @@ class World:
         """Global from X, for a pose that is city from X."""
         return Pose(pose.quat_wxyz, tuple((np.array(pose.translation) + self._shift).tolist())).rounded()
 
-    def observe(self, time_s: float) -> Scan:
-        """What the sensor has seen when a turn ends at a time; the same each time it is asked."""
+    def observe(self, time_s: float, first_azimuth_rad: float | None = None) -> Scan:
+        """What the sensor has seen when a turn ends at a time; the same each time it is asked.
+
+        Args:
+            first_azimuth_rad: Where the turn began, in the lidar frame; None draws it, near the left side.
+        """
         rng = stream(self.seed, self.name, "sensor", round(time_s * 1e6))
-        azimuth = azimuths(self.sensor, np.pi - rng.uniform(0.0, SEAM_RAD))
+        drawn = np.pi - rng.uniform(0.0, SEAM_RAD)
+        azimuth = azimuths(self.sensor, drawn if first_azimuth_rad is None else first_azimuth_rad)
         moments = times(self.sensor, time_s) if self.motion_distortion else np.array([time_s])
         movers = self._movers(moments)
         lidar, num_actors = self.lidar_motion(moments), len(self.traffic.figures)

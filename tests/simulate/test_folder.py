@@ -38,7 +38,7 @@ class OneCar:
     def to_global(self, pose):
         return pose
 
-    def observe(self, time_s):
+    def observe(self, time_s, first_azimuth_rad=None):
         points = np.array([[5, 0, -1, 10, 3], [9, 2, 1, 20, self.seed]], dtype=np.float32)
         one = np.ones(1, dtype=np.int64)
         return Scan(points, np.array([CAR, 30], np.uint8), np.array([0, -1], np.int32), np.zeros(2, np.int32), one, one)

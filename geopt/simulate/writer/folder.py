@@ -11,82 +11,36 @@ from pathlib import Path
 from typing import IO
 
 from geopt import files
+from geopt.simulate.world import World
+from geopt.simulate.writer.owned import LABELS, SCENES, VERSIONS, OwnedFolder, Settings
+from geopt.simulate.writer.scene import SceneWriter
 from geopt.simulate.writer.tables import OF_A_SCENE, Row, common
 
-MARKER = "simulated.json"
-SCENES = ".scenes"
-"""Holds the rows of each finished scene, so that a run that was cut off, or one with more scenes, goes on."""
-VERSIONS = ("v1.0-mini", "v1.0-trainval")
-LABELS = ("lidarseg", "panoptic")
-OWN_FOLDERS = (*VERSIONS, "samples", "sweeps", *LABELS, "maps", SCENES)
 
-Settings = dict[str, str | int | bool]
+class Folder(OwnedFolder[SceneWriter]):
+    """A data set in nuScenes format that is written or was.
 
-
-class Folder:
-    """A data set that is written or was.
+    ``SCENES`` holds the rows of each finished scene, so that a run that was cut off, or one with more scenes, goes on.
 
     Args:
-        root: A new or empty folder, or one of an earlier run.
-        settings: What decides how each scene looks.
-        num_scenes: How many scenes are wanted.
         version: Name of the folder of the tables.
-        overwrite: Whether to delete a data set of other settings or with more scenes.
 
-    Raises:
-        FileExistsError: the folder holds something else, a data set of other settings, or more scenes.
+    Other arguments and errors are those of :class:`OwnedFolder`.
     """
 
     def __init__(self, root: Path, settings: Settings, num_scenes: int, version: str, overwrite: bool) -> None:
-        self.root, self.version = root, version
-        self._wanted = {"made_by": "geopt simulate", **settings, "scenes": num_scenes}
-        is_ours = (root / MARKER).is_file()
-        if root.exists() and not is_ours and (not root.is_dir() or any(root.iterdir())):
-            raise FileExistsError(
-                f"simulate: out must be a new or empty folder, or one with {MARKER} from an earlier run, got {root}; "
-                f"choose another folder"
-            )
-        if is_ours and overwrite:
-            self._clear()
-        elif is_ours:
-            self._compare()
-
-    def _compare(self) -> None:
-        try:
-            held = json.loads((self.root / MARKER).read_text(encoding="utf-8"))
-            names = [name for name in {**held, **self._wanted} if name != "scenes"]
-        except (ValueError, TypeError) as error:
-            raise FileExistsError(
-                f"simulate: {self.root / MARKER} is damaged ({error}); give --overwrite (overwrite=True) to begin anew"
-            ) from error
-        differing = [
-            f"{name} {_shown(held, name)} there and {_shown(self._wanted, name)} now"
-            for name in names
-            if held.get(name) != self._wanted.get(name)
-        ]
-        if int(held.get("scenes", 0)) > int(self._wanted["scenes"]):
-            differing.append(f"{held['scenes']} scenes there and only {self._wanted['scenes']} now")
-        if differing:
-            raise FileExistsError(
-                f"simulate: {self.root} holds a data set of other settings: {'; '.join(differing)}; choose another "
-                f"folder, or give --overwrite (overwrite=True) to delete what is there"
-            )
-
-    def _clear(self) -> None:
-        for name in OWN_FOLDERS:  # the marker stays: what is left after a crash is known to be ours
-            if (self.root / name).exists():
-                shutil.rmtree(self.root / name)
+        super().__init__(root, settings, num_scenes, overwrite)
+        self.version = version
 
     def is_complete(self) -> bool:
         """Whether the tables of just these scenes are there; they come last."""
         if not (self.root / self.version).is_dir():
             return False
-        return json.loads((self.root / MARKER).read_text(encoding="utf-8")) == self._wanted
+        return self.is_marked()
 
     def begin(self) -> None:
         """Make the sub-folders; the tables go first and come back last, so a folder that opens is whole."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        files.replace_text(self.root / MARKER, json.dumps(self._wanted, indent=1) + "\n")
+        self.mark()
         for version in VERSIONS:
             for name in (version, f".{version}.tmp"):
                 if (self.root / name).exists():
@@ -107,9 +61,13 @@ class Folder:
         named = [row["filename"] for rows in self._read(scene).values() for row in rows if "filename" in row]
         return all((self.root / name).is_file() for name in named)
 
-    def finish(self, scene: str, tables: dict[str, list[Row]]) -> None:
+    def writer(self, world: World, start_us: int) -> SceneWriter:
+        """What takes the scans of a scene."""
+        return SceneWriter(self.root, self.version, world, start_us)
+
+    def finish(self, scene: str, writer: SceneWriter) -> None:
         """Keep the rows of a scene whose files are written."""
-        files.replace_text(self._rows(scene), json.dumps(tables, separators=(",", ":")))
+        files.replace_text(self._rows(scene), json.dumps(writer.finish(), separators=(",", ":")))
 
     def write_tables(self, scenes: Iterable[str], splits: dict[str, list[str]]) -> None:
         """Join the rows of all scenes, one scene in memory at a time, and move the tables to their place in one step."""
@@ -156,7 +114,3 @@ class _Table:
     def __exit__(self, *_: object) -> None:
         self._file.write("\n]\n")
         self._file.close()
-
-
-def _shown(settings: Settings, name: str) -> str:
-    return f"{settings[name]}" if name in settings else "unknown"

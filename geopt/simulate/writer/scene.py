@@ -32,6 +32,15 @@ class SceneWriter:
         self._tables: dict[str, list[Row]] = {name: [] for name in OF_A_SCENE}
         self._number = instance_numbers([figure.label for figure in world.traffic.figures])
 
+    first_azimuth_rad: float | None = None
+    """Where a turn must begin; None leaves it to the sensor."""
+
+    def take(self, time_us: int, key_frame: int, is_key_frame: bool, scan: Scan) -> None:
+        """Write a scan that belongs to a key frame, in order of time; boxes of the key frame's own."""
+        sample = self.add(time_us, key_frame, is_key_frame, scan)
+        if is_key_frame:
+            self.add_boxes(sample, self._world.boxes(time_us * 1e-6, scan))
+
     def add(self, time_us: int, key_frame: int, is_key_frame: bool, scan: Scan) -> str:
         """Write a scan that belongs to a key frame, in order of time; returns the sample's token."""
         name, timestamp = token(*self._key, "sweep", time_us), self._start_us + time_us
