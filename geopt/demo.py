@@ -36,11 +36,11 @@ class Score(NamedTuple):
 
 
 SCORES = (
-    Score("detection, mAP", "detection", "mean_ap"),
-    Score("detection, NDS", "detection", "nd_score"),
-    Score("tracking, AMOTA", "tracking", "amota"),
-    Score("segmentation, mIoU", "lidarseg", "miou"),
-    Score("panoptic, PQ", "panoptic", "PQ"),
+    Score("detection mAP", "detection", "mean_ap"),
+    Score("detection NDS", "detection", "nd_score"),
+    Score("tracking AMOTA", "tracking", "amota"),
+    Score("segmentation mIoU", "lidarseg", "miou"),
+    Score("panoptic PQ", "panoptic", "PQ"),
 )
 Results = dict[str, dict[str, list[float]]]
 """By title of a score and arm, one number for each seed."""

@@ -24,10 +24,10 @@ def test_numbers_of_several_seeds_come_with_their_range():
 
 def test_the_report_names_what_helped_and_what_did_not(tmp_path):
     results = {score.title: {"encoder": [0.5], "scratch": [0.4]} for score in demo.SCORES}
-    results["tracking, AMOTA"] = {"encoder": [0.1], "scratch": [0.2]}
+    results["tracking AMOTA"] = {"encoder": [0.1], "scratch": [0.2]}
     learned = {"occupancy_iou": (0.3, 0.05)}
     page = demo_report.write(tmp_path, learned, results).read_text()
-    assert "it did not help tracking, AMOTA" in page and "Seeds: 1." in page and demo.LABELS in page
+    assert "it did not help tracking AMOTA" in page and "Seeds: 1." in page and demo.LABELS in page
     assert page.count("+10.0 points, one seed") == len(demo.SCORES) - 1
 
 
