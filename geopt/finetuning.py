@@ -17,6 +17,7 @@ from geopt.geometry import Pyramid
 from geopt.heads import loading
 from geopt.heads.config import DetectionConfig, NeckConfig, SegmentationConfig
 from geopt.heads.detector import Detector
+from geopt.heads.parameter_groups import num_depths
 from geopt.heads.segmenter import Segmenter
 from geopt.models import encoder_io
 from geopt.models.config import ModelConfig
@@ -156,6 +157,13 @@ def initialize(model: Detector | Segmenter, config: FinetuneConfig) -> None:
     """
     if config.init == "none":
         log.info("init=none: the encoder starts from random weights")
+        if config.train.layer_decay < 1:
+            log.info(
+                "train.layer_decay=%g: the first layer learns at %.2g of the rate; a baseline from scratch should be tried "
+                "with train.layer_decay=1 too",
+                config.train.layer_decay,
+                config.train.layer_decay ** (num_depths(model) - 1),
+            )
         return
     state, description = encoder_io.read(config.init)
     account = loading.load_encoder_into(model, state, description, allow_mismatch=config.allow_mismatch)

@@ -85,6 +85,15 @@ def test_the_encoder_starts_from_the_weights_of_the_run(task, data, encoder, tmp
     assert f"{len(state)} of {len(state)} tensors loaded, 0 missing, 0 unexpected" in caplog.text
 
 
+def test_a_layer_decay_from_scratch_is_told(data, encoder, tmp_path, caplog):
+    for init, decay, told in (("none", 0.8, True), ("none", 1, False), (encoder, 0.8, False)):
+        config = configured("segment", data, tmp_path / "run", f"init={init}", f"train.layer_decay={decay}")
+        caplog.clear()
+        with caplog.at_level(logging.INFO, logger="geopt"):
+            finetuning.initialize(finetuning.build_model(config), config)
+        assert ("train.layer_decay=0.8: the first layer learns at 0.26 of the rate" in caplog.text) == told
+
+
 def test_scratch_differs_from_the_encoder_by_its_weights_alone(data, encoder, tmp_path, caplog):
     with caplog.at_level(logging.INFO, logger="geopt"):
         scratch = configured("segment", data, tmp_path / "a")

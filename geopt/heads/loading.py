@@ -13,6 +13,8 @@ from geopt.heads.base import HeadModel
 
 INPUT = ("grid", "levels", "features", "frame", "intensity_scale", "intensity_curve")
 """What must be equal so that a weight means what it meant."""
+TOLD = ("num_sweeps", "dataset")
+"""What may differ, and is told."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +78,8 @@ def load_encoder_into(
             "the file says, or allow a mismatch"
         )
     nets = _flat(description.get("model", {})), _flat(own_description["model"])
-    differences = (*refused, *_differences(tuple(nets[1]), *nets, prefix="model."))
+    told = _differences(TOLD, description, own_description)
+    differences = (*refused, *told, *_differences(tuple(nets[1]), *nets, prefix="model."))
     loaded, mismatched = {}, {}
     for name, own in own_state.items():
         if name in state and state[name].shape == own.shape:
@@ -107,7 +110,7 @@ def _differences(
     keys: tuple[str, ...], theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str = ""
 ) -> list[str]:
     return [
-        f"{prefix}{key} is {_plain(theirs[key])} in the file, {_plain(ours[key])} in the model"
+        f"{prefix}{key} is {_shown(theirs[key])} in the file, {_shown(ours[key])} in the model"
         for key in keys
         if key in theirs and key in ours and _plain(theirs[key]) != _plain(ours[key])
     ]
@@ -120,6 +123,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, int) else _plain(value)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -99,6 +99,12 @@ def test_another_input_is_refused_unless_told(change, message):
     assert account.is_complete and len(account.differences) == 1 and account.differences[0] in str(account)
 
 
+def test_other_sweeps_are_told_and_taken():
+    state, description = pretrained()
+    account = load_encoder_into(detector(facts={**FACTS, "num_sweeps": 2}), state, {**description, "num_sweeps": 10})
+    assert account.is_complete and "differs: num_sweeps is 10 in the file, 2 in the model" in str(account)
+
+
 def test_every_key_is_in_the_account():
     state, description = pretrained()
     state["encoder.layers.9.extra"] = torch.zeros(3, 2)
@@ -140,7 +146,7 @@ def test_another_network_of_equal_shapes_is_told():
     account = load_encoder_into(detector(), *pretrained(net(num_heads=4, window=[6, 6])))
     assert account.is_complete
     assert account.differences == (
-        "model.encoder.num_heads is 4.0 in the file, 2.0 in the model",
+        "model.encoder.num_heads is 4 in the file, 2 in the model",
         "model.encoder.window is [6.0, 6.0] in the file, [4.0, 4.0] in the model",
     )
 
