@@ -108,7 +108,7 @@ def contacts(traffic: Traffic, times: np.ndarray) -> list[tuple[str, str, float]
 def test_no_two_boxes_ever_overlap(seed):
     traffic = scene(seed).traffic
     assert len(traffic.figures) > 200
-    assert contacts(traffic, np.arange(-2.0, 20.0, 0.25)) == []
+    assert contacts(traffic, np.arange(-2.0, 12.0, 0.25)) == []
 
 
 @pytest.mark.long
@@ -121,12 +121,15 @@ def test_no_two_boxes_overlap_for_a_minute(seed):
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_traffic_flows_after_two_minutes(seed):
     traffic = scene(seed).traffic
-    drives = is_vehicle(traffic) & np.array(["moving" in a or "stopped" in a for a in traffic.states(0.0).attribute])
-    drives &= np.arange(len(drives)) < 62  # the crew comes first
+    moves = [np.array([a == "vehicle.moving" for a in traffic.states(t).attribute]) for t in np.arange(0.0, 60.0, 4.0)]
+    drives = np.any(moves, axis=0)
+    assert drives.sum() > 45
     speeds = [np.hypot(*traffic.states(t).velocity[drives, :2].T) for t in np.arange(100.0, 120.0, 1.0)]
     assert np.mean(speeds) > 1.8
     far = np.hypot(*(traffic.states(120.0).xyz - traffic.states(60.0).xyz)[drives, :2].T)
     assert (far > 20.0).mean() > 0.75  # nobody is forgotten at a junction
+    walks = np.array([a == "pedestrian.moving" for a in traffic.states(60.0).attribute])
+    assert np.mean(np.array(traffic.states(119.0).attribute)[walks] == "pedestrian.moving") > 0.5
 
 
 # ---- one history
@@ -299,8 +302,8 @@ def test_the_ego_stands_on_its_wheels_on_the_road(seed):
         assert (city.surface(places[:, :2]) == ROAD).all()
         tilts.append(pose.rotation[2, :2])
     assert np.ptp(np.array(tilts), axis=0).min() > 1e-4
-    path = np.array([ego_xy(traffic, t) for t in np.arange(0.0, 30.0, 0.5)])
-    assert np.hypot(*np.diff(path, axis=0).T).sum() > 10.0
+    path = np.array([ego_xy(traffic, t) for t in np.arange(0.0, 40.0, 0.5)])
+    assert np.hypot(*np.diff(path, axis=0).T).sum() > 15.0
 
 
 def test_footprints_find_the_highest_ground():

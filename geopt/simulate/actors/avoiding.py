@@ -13,7 +13,7 @@ from geopt.simulate.randomness import Floats
 Rows = NDArray[np.int64]
 CLEAR_M = 0.12
 """Between two who pass each other."""
-SLACK_M = 0.02
+SLACK_M = 0.03
 """By which boxes are grown, so that none overlap between two steps."""
 NOBODY = -1
 
@@ -46,12 +46,13 @@ class Sight(NamedTuple):
     """(N,) free on the right."""
 
 
-def pairs(xy: Floats, reach_m: float, num_walkers: int, owner: Rows) -> tuple[Rows, Rows]:
-    """Rows (walker's body, another body) of all that are near each other and not one."""
+def pairs(bodies: Bodies, reach_m: float) -> tuple[Rows, Rows]:
+    """Rows (walker's body, another body) of all that come so near each other and are not one."""
+    (x, y), owner = bodies.xy.T, bodies.owner
     first = np.flatnonzero(owner != NOBODY)
-    dx, dy = xy[first, 0][:, None] - xy[:, 0], xy[first, 1][:, None] - xy[:, 1]
-    near = (dx * dx + dy * dy < reach_m * reach_m) & (owner[first][:, None] != owner)
-    i, j = np.nonzero(near)
+    far = reach_m + np.sqrt((bodies.size**2).sum(axis=1)) / 2
+    dx, dy = x[first][:, None] - x, y[first][:, None] - y
+    i, j = np.nonzero((dx * dx + dy * dy < far * far) & (owner[first][:, None] != owner))
     return first[i], j
 
 
@@ -71,7 +72,7 @@ def look(
     num = len(heading)
     allowed, aside = wished.copy(), np.zeros(num)
     left, right = np.full(num, 9.0), np.full(num, 9.0)
-    i, j = pairs(bodies.xy, 5.0, num, bodies.owner)
+    i, j = pairs(bodies, 4.5)
     kept = i < num
     i, j = i[kept], j[kept]
     away, (tx, ty) = bodies.xy[j] - bodies.xy[i], heading[i].T
@@ -105,12 +106,21 @@ def blocked(now: Bodies, then: Bodies, num_walkers: int) -> NDArray[np.bool_]:
     Whoever does not stay is clear of all others where they are and where they go; so it does not matter who of them stays.
     """
     stays = np.zeros(num_walkers, dtype=bool)
-    i, j = pairs(now.xy, 3.5, num_walkers, now.owner)
-    grown = now.size + 2 * SLACK_M
-    before = corners(now.xy, now.yaw, grown[:, 0], grown[:, 1])
-    after = corners(then.xy, then.yaw, grown[:, 0], grown[:, 1])
-    stays[now.owner[i[overlapping(after[i], before[j])]]] = True
-    both = overlapping(after[i], after[j]) & (now.owner[j] != NOBODY) & (now.owner[i] > now.owner[j])
+    i, j = pairs(now, 2.0)
+    before, after = _grown(now, now.xy, now.yaw), _grown(then, then.xy, then.yaw)
+    halfway = _grown(now, (now.xy + then.xy) / 2, now.yaw + _turn(then.yaw - now.yaw) / 2)
+    stays[now.owner[i[overlapping(after[i], before[j]) | overlapping(halfway[i], before[j])]]] = True
+    both = (now.owner[j] != NOBODY) & (now.owner[i] > now.owner[j])
     both &= ~stays[now.owner[i]] & ~stays[now.owner[j]]
-    stays[now.owner[i[both]]] = True
+    a, b = i[both], j[both]
+    stays[now.owner[a[overlapping(after[a], after[b]) | overlapping(halfway[a], halfway[b])]]] = True
     return stays
+
+
+def _grown(bodies: Bodies, xy: Floats, yaw: Floats) -> Floats:
+    return corners(xy, yaw, bodies.size[:, 0] + 2 * SLACK_M, bodies.size[:, 1] + 2 * SLACK_M)
+
+
+def _turn(angle: Floats) -> Floats:
+    """The same angle between -pi and pi."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi

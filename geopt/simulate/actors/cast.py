@@ -29,6 +29,7 @@ PARKED: Mapping[str, float] = {
 }  # fmt: skip
 PAUSES: Mapping[str, float] = {"bus": 0.25, "bendy_bus": 0.2, "taxi": 0.08, "van": 0.08, "box_truck": 0.08}
 """Chance to stop for some seconds on a road."""
+LONGEST = {"bendy_bus", "tractor"}
 HEAVY = {"truck", "box_truck", "bus", "bendy_bus", "tractor", "ambulance"}
 
 

@@ -20,6 +20,8 @@ from geopt.simulate.randomness import Floats, stream
 EGO_BODY = Body(4.4, 2.0, 1.3)
 """The car that carries the sensor; the rear axle is 1.3 m behind the middle."""
 EGO_MANNER = Manner(0.95, 12.0, 1.5, 1.9, 1.2, 2.4)
+LONGEST_M, MAX_LONGEST = 15.0, 2
+"""So many vehicles of such a length are on the road at most: junctions empty slowly behind them."""
 EGO_HEAD_START_S = 8.0
 NUM_DRAFTS = 16
 """Ways drawn for the ego, of which it takes the one with most to see."""
@@ -69,7 +71,7 @@ class Crew:
         self._open: list[frozenset[int]] = []
         self._queues: Sequence[Sequence[object]] = [()] * len(network.next)
         self._fill(rng, num_vehicles)
-        signs = frozenset(k for k in range(len(network.grounds)) if stream(seed, name, "sign", k).uniform() < 0.06)
+        signs = frozenset(k for k in range(len(network.grounds)) if stream(seed, name, "sign", k).uniform() < 0.05)
         self.driving = Driving(network, reservations, [d.vehicle for d in self.drivers], self._choose, signs, step_s)
         self._queues = self.driving.queues
 
@@ -139,7 +141,11 @@ class Crew:
     ) -> None:
         """One more vehicle on a lane, -1 for any, if there is room and it gets through the junctions from there."""
         network = self._network
-        driver = self._make(len(self.drivers), cast.draw_kind(shares, rng))
+        kind = cast.draw_kind(shares, rng)
+        num_longest = sum(driver.vehicle.body.total_m > LONGEST_M for driver in self.drivers)
+        if kind in cast.LONGEST and num_longest >= MAX_LONGEST:
+            kind = "car"
+        driver = self._make(len(self.drivers), kind)
         is_open = network.open_to(driver.vehicle.body)
         rows = [row for row in (network.roads if lane < 0 else [lane]) if row in is_open]
         if not rows:

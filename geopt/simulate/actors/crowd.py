@@ -16,6 +16,8 @@ from geopt.simulate.randomness import Floats
 
 TURN_RATE, PUSHING_RATE, CLOSING_RATE = 3.0, 1.2, 3.0
 """Of the direction, alone and with a stroller, and of the gait of who comes to stand; radians per second."""
+PATIENCE_S, PUSHY_MPS = 2.0, 0.4
+"""Who has been stuck on a crosswalk so long squeezes through where there is room for a box, if not for comfort."""
 
 
 class Crowd:
@@ -54,7 +56,7 @@ class Crowd:
         self._half = np.maximum(sizes[:, 1], pushed[:, 1]) / 2
         self.xy = self._places()[0]
         self._velocity = np.zeros_like(self.xy)
-        self._phase_per_m = phase_per_m
+        self._phase_per_m, self._stuck_s = phase_per_m, np.zeros(len(self.xy))
         self.phase = np.zeros(len(self.xy))
         """(N,) radians; whoever stands puts the feet together, at a multiple of pi."""
 
@@ -72,7 +74,10 @@ class Crowd:
         now = self._bodies(self.xy, state.yaw, self._velocity)
         sight = avoiding.look(now, heading, self._front, self._half, wished, (limit - own, limit + own))
         aim = np.where(sight.aside_m != 0.0, own + sight.aside_m, np.clip(goal, -limit, limit))
-        speed = np.clip(sight.allowed_mps, state.speed - 4.0 * dt, state.speed + 1.5 * dt).clip(0.0)
+        self._stuck_s = np.where((state.speed < 0.05) & (wished > 0.1), self._stuck_s + dt, 0.0)
+        is_pushy = (self._stuck_s > PATIENCE_S) & state.on_crossing
+        allowed = np.where(is_pushy, np.maximum(sight.allowed_mps, np.minimum(wished, PUSHY_MPS)), sight.allowed_mps)
+        speed = np.clip(allowed, state.speed - 4.0 * dt, state.speed + 1.5 * dt).clip(0.0)
         most = dt * (0.15 + 0.35 * speed)
         moved = np.clip(np.clip(aim - own, -most, most), -np.minimum(sight.right_m, 9.0), sight.left_m)
         s = state.s + state.direction * speed * dt / np.maximum(1.0 - bend * state.d, 0.3)

@@ -50,7 +50,7 @@ class Vehicle:
     rng: np.random.Generator
     """Decides only what this vehicle does, in the order in which it happens."""
     head_start_s: float = 0.0
-    """Waiting that others see before it has begun: the ego is let through sooner."""
+    """Waiting that others see before it has begun, also of those before it in its lane: the ego gets through sooner."""
     pauses: float = 0.0
     """Chance to stop for a while on a road."""
     front: int = 0
@@ -261,7 +261,7 @@ class Driving:
             car.has_stopped = car.v < 0.3 and ahead < 3.0
             return False
         if car.asked_s == NEVER_S:
-            car.asked_s = time_s - car.head_start_s
+            car.asked_s = time_s
         taken, wished = reservations.setback_m(junction, car.route[slot - 1], car.number)
         if taken or (wished and ahead > _zone_m(wished, car.v)) or not reservations.is_clear(junction, out):
             reservations.forget(junction, car.number)
@@ -272,7 +272,7 @@ class Driving:
             reservations.forget(junction, car.number)
             if time_s - car.asked_s > 1.0:
                 reservations.ask_to_keep_clear(junction, car.number, swings)
-            if time_s - car.asked_s - car.head_start_s > TIRED_S:
+            if time_s - car.asked_s > TIRED_S:
                 self._turn_elsewhere(car, slot, time_s)
             return False
         room = network.length_m[out]
@@ -282,11 +282,13 @@ class Driving:
         need = car.body.total_m + ROOM_M
         if room - reservations.promised_m(junction, out) < min(need, network.length_m[out] - 1.0):
             reservations.forget(junction, car.number)
-            if time_s - car.asked_s - car.head_start_s > TIRED_S:
+            if time_s - car.asked_s > TIRED_S:
                 self._turn_elsewhere(car, slot, time_s)
             return False
         sweep = network.sweep(connector, body)
-        wish = Wish(car.asked_s, (car.route[slot - 1], connector), sweep.left[0], car.route[slot - 1])
+        before = car.route[slot - 1]
+        head_start = max(other.head_start_s for other in self.queues[before])
+        wish = Wish(car.asked_s - head_start, (before, connector), sweep.left[0], before)
         if not reservations.ask(junction, car.number, wish, time_s):
             return False
         claim = Claim(car.number, wish.way, sweep.left[0], out, need, swings)
@@ -311,7 +313,7 @@ class Driving:
     def _turn_elsewhere(self, car: Vehicle, slot: int, time_s: float) -> None:
         """Who has waited too long tries another way, if there is one."""
         options = tuple(row for row in self._network.next[car.route[slot - 1]] if row != car.route[slot])
-        car.asked_s = time_s - car.head_start_s
+        car.asked_s = time_s
         lane = self._choose(car, options)
         if lane >= 0:
             del car.route[slot:], car.starts[slot:]

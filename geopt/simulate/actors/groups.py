@@ -15,6 +15,7 @@ CROSS_CHANCE = 0.4
 PATIENCE_S = 4.0
 """Waiting after which cars that come later give way."""
 GIVE_UP_S = 25.0
+STUCK_STEPS = 40
 FASTEST_M = 0.6
 """Nobody goes farther in one step."""
 BESIDE_M = 1.0
@@ -39,6 +40,8 @@ class Group:
     since_s: float = 0.0
     claim: Claim | None = None
     is_crossing: bool = False
+    stuck_steps: int = 0
+    """Since somebody went on."""
     idle_steps: int = 0
     """Before the next crosswalk can be near."""
 
@@ -142,10 +145,23 @@ class Groups:
         if not state.on_crossing[group.members].any():
             group.is_crossing, group.crossing = False, -1
 
+    def _turn_back(self, group: Group, state: Walkers) -> None:
+        """Who is stuck on a walk where people go both ways turns round at last."""
+        is_stuck = not group.is_crossing and bool((state.speed[group.members] < 0.05).all())
+        group.stuck_steps = group.stuck_steps + 1 if is_stuck else 0
+        if group.stuck_steps > STUCK_STEPS and self._ways.width_m[group.walk] >= ONE_WAY_M:
+            group.stuck_steps = 0
+            if group.rng.uniform() < 0.5:
+                group.direction = -group.direction
+                state.direction[group.members] = group.direction
+                state.lag_m[group.members] = -state.lag_m[group.members]
+                group.idle_steps = 0
+
     def _go(self, group: Group, state: Walkers, wished: Floats, goal: Floats) -> None:
         """Walk on; those behind catch up, and keep to the right on a crosswalk."""
         lead = group.members[0]
         length = float(self._ways.walks.length_m[group.walk])
+        self._turn_back(group, state)
         for row in group.members:
             wished[row] = group.speed_mps
             if (

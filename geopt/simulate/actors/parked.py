@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEAR_M = 38.0
 """From the way of the ego to what is put beside it."""
 GUESTS = (
-    ("works", 0.75), ("trailer", 0.7), ("bus", 0.7), ("truck", 0.4), ("loader", 0.45), ("motorcycle", 0.7),
+    ("works", 0.75), ("trailer", 0.7), ("bus", 0.7), ("truck", 0.6), ("loader", 0.8), ("motorcycle", 0.7),
     ("bicycle", 0.6), ("ambulance", 0.2), ("police_car", 0.25), ("bendy_bus", 0.15), ("motorcycle", 0.3),
 )  # fmt: skip
 """What is put beside the way of the ego, and how often."""

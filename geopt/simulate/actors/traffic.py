@@ -16,7 +16,7 @@ from geopt.simulate.actors.network import Network
 from geopt.simulate.actors.parked import Parking, sights
 from geopt.simulate.actors.sites import furnish_all
 from geopt.simulate.actors.stage import Prop, Stage
-from geopt.simulate.actors.walking import draw_walkers, stand_about
+from geopt.simulate.actors.walking import draw_walkers, obstacles, stand_about
 from geopt.simulate.actors.walkways import Walkways
 from geopt.simulate.actors.wardrobe import Wardrobe
 from geopt.simulate.meshes import Figure
@@ -67,7 +67,7 @@ class Traffic:
         rng = stream(seed, name, "traffic")
         network, reservations = Network(city), Reservations(len(city.junctions))
         wardrobe = Wardrobe(seed, name)
-        self._crew = Crew(seed, name, network, reservations, wardrobe, sights(city), int(rng.integers(50, 62)), STEP_S)
+        self._crew = Crew(seed, name, network, reservations, wardrobe, sights(city), int(rng.integers(60, 76)), STEP_S)
         self._num_steps = 0
         while self._time(self._num_steps) < OPEN_S - STEP_S / 2:
             self._drive()
@@ -76,8 +76,8 @@ class Traffic:
         stage = Stage(city, wardrobe, network.lines, ways.walks, ways.crossings)
         stage.keep_clear(network.long_ways(vehicle.body for vehicle in self._crew.driving.vehicles))
         furnish_all(stage, seed, name, city)
-        self._park(Parking(stage, seed, name, city, way[:32]), float(rng.uniform(0.5, 1.1)), way)
-        standing = stand_about(seed, name, ways, way, stage, int(rng.integers(3, 12)))
+        self._park(Parking(stage, seed, name, city, way[:32]), float(rng.uniform(0.55, 1.2)), way)
+        stand_about(seed, name, ways, way, stage, int(rng.integers(3, 12)))
         people = draw_walkers(seed, name, ways, way, stage, int(rng.integers(55, 95)))
         self._crowd = Crowd(
             ways,
@@ -86,7 +86,7 @@ class Traffic:
             people.groups,
             people.sizes,
             people.pushed_sizes,
-            standing,
+            obstacles(ways, stage),
             np.array([figure.phase_per_m for figure in people.figures]),
             STEP_S,
         )

@@ -12,7 +12,7 @@ from geopt.simulate.actors.boxes import box_size, corners, overlapping
 from geopt.simulate.actors.groups import Group
 from geopt.simulate.actors.routes import weighted
 from geopt.simulate.actors.stage import Stage
-from geopt.simulate.actors.walkways import ONE_WAY_M, Walkers, Walkways
+from geopt.simulate.actors.walkways import BODY_HALF_M, ONE_WAY_M, Walkers, Walkways
 from geopt.simulate.meshes import Figure
 from geopt.simulate.randomness import Floats, stream
 
@@ -25,7 +25,7 @@ PARTIES: dict[tuple[str, ...], float] = {
 PACE_MPS = {"scooter_rider": (2.6, 0.4), "wheelchair": (1.05, 0.15), "child": (1.1, 0.1)}
 """Mean and spread of the speeds of those who do not walk as adults do."""
 WALK_MPS = (1.32, 0.17)
-HANDLE_M = 0.06
+HANDLE_M = 0.08
 """Between the boxes of a stroller and of who pushes it."""
 FILE_M = 1.3
 """From one to the next where a group walks in single file."""
@@ -59,6 +59,7 @@ def draw_walkers(seed: int, name: str, ways: Walkways, way: Floats, stage: Stage
         rng = stream(seed, name, "group", number)
         party = list(PARTIES)[weighted(rng, list(PARTIES.values()))]
         drawn = [stage.wardrobe.draw(kind, rng) for kind in party]
+        # a cart is no rival of who pushes it: they are apart by HANDLE_M
         walkers = [figure for figure in drawn if figure.kind != "stroller"]
         cart = next((figure for figure in drawn if figure.kind == "stroller"), None)
         mean, spread = PACE_MPS.get(party[-1], WALK_MPS)
@@ -68,7 +69,7 @@ def draw_walkers(seed: int, name: str, ways: Walkways, way: Floats, stage: Stage
             direction = 1 if ways.width_m[walk] < ONE_WAY_M or rng.uniform() < 0.5 else -1
             places = _places(ways, rng, walk, s, direction, walkers)
             bodies = _bodies(ways, walk, places, direction, walkers, cart)
-            if not _collides(bodies, taken):
+            if not any(_collides(bodies[k : k + 1], [*taken, *bodies[:k]]) for k in range(len(bodies))):
                 break
         else:
             continue  # no room for this group
@@ -109,7 +110,7 @@ def _places(
     """(s, d) of the members of a group; d is to the left as they see it."""
     limit, num = float(ways.limit[walk]), len(walkers)
     apart = max(box_size(figure)[1] for figure in walkers) + 0.15
-    abreast = max(1, min(num, int(2 * limit / apart) + 1))
+    abreast = max(1, min(num, int((2 * limit + 2 * BODY_HALF_M) / apart) - 1))  # others can pass
     middle = -float(rng.uniform(0.1, 1.0)) * max(limit - apart / 2 * (abreast - 1), 0.0)
     at = s + float(rng.uniform(0.0, 2.0))
     return [
@@ -156,7 +157,7 @@ def _collides(bodies: list[Body], taken: list[Body]) -> bool:
         near = np.flatnonzero((np.abs(middles - xy) < 15.0).all(axis=1))
         if not len(near):
             continue
-        mine = corners(xy[None], np.array([yaw]), length + 0.3, width + 0.3)
+        mine = corners(xy[None], np.array([yaw]), length + 0.12, width + 0.12)
         others = corners(
             middles[near],
             np.array([taken[k][1] for k in near]),
@@ -168,10 +169,9 @@ def _collides(bodies: list[Body], taken: list[Body]) -> bool:
     return False
 
 
-def stand_about(seed: int, name: str, ways: Walkways, way: Floats, stage: Stage, num: int) -> Bodies:
-    """People who stand on wide walks near the way of the ego; also what walkers have to walk around."""
+def stand_about(seed: int, name: str, ways: Walkways, way: Floats, stage: Stage, num: int) -> None:
+    """Put people on wide walks near the way of the ego, where they stand for ever."""
     spots, weights = _spots(ways, way)
-    found = []
     for number in range(num):
         rng = stream(seed, name, "stander", number)
         walk, s = spots[weighted(rng, weights)]
@@ -183,16 +183,24 @@ def stand_about(seed: int, name: str, ways: Walkways, way: Floats, stage: Stage,
         side = -1.0 if rng.uniform() < 0.8 else 1.0  # most stand at the kerb
         yaw = float(np.arctan2(along[0, 1], along[0, 0]) + rng.uniform(-np.pi, np.pi))
         kind = cast.draw_kind({"adult_standing": 0.85, "police_officer": 0.05, "worker_standing": 0.1}, rng)
-        prop = stage.put(
+        stage.put(
             f"stander{number}", stage.wardrobe.draw(kind, rng), middle[0] + side * edge * left, yaw, "standing", True
         )
-        if prop is not None:
-            found.append(prop)
-    num_found = len(found)
+
+
+def obstacles(ways: Walkways, stage: Stage) -> Bodies:
+    """All that stands on the walks and crossings, or so near that somebody could touch it."""
+    lines = np.concatenate([ways.walks.points, ways.crossings.points])
+    widest = float(max(ways.width_m.max(), ways.cross_limit.max()))
+    near = []
+    for prop in stage.props:
+        reach = widest + 1.5 + max(box_size(prop.figure)[:2]) / 2
+        if ((lines - prop.xy) ** 2).sum(axis=1).min() < reach * reach:
+            near.append(prop)
     return Bodies(
-        np.array([prop.xy for prop in found]).reshape(-1, 2),
-        np.array([prop.yaw for prop in found]),
-        np.array([box_size(prop.figure)[:2] for prop in found]).reshape(-1, 2),
-        np.full(num_found, NOBODY),
-        np.zeros((num_found, 2)),
+        np.array([prop.xy for prop in near]).reshape(-1, 2),
+        np.array([prop.yaw for prop in near]),
+        np.array([box_size(prop.figure)[:2] for prop in near]).reshape(-1, 2),
+        np.full(len(near), NOBODY),
+        np.zeros((len(near), 2)),
     )
