@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, model_validator
 
 from geopt import config as configs
 from geopt import official
 from geopt.config_errors import ConfigError
-from geopt.data import DataConfig, LabelledCollate, LabelledFrames, PasteConfig, build_labelled
+from geopt.data import PASTED, DataConfig, LabelledCollate, LabelledFrames, PasteConfig, build_labelled
 from geopt.geometry import Pyramid
 from geopt.heads import loading
-from geopt.heads.config import DetectionConfig, NeckConfig, SegmentationConfig
+from geopt.heads.config import NUSCENES_GROUPS, WAYMO_GROUPS, DetectionConfig, NeckConfig, SegmentationConfig
 from geopt.heads.detector import Detector
 from geopt.heads.parameter_groups import num_depths
 from geopt.heads.segmenter import Segmenter
@@ -65,6 +65,21 @@ class FinetuneConfig(Frozen):
     segmentation: SegmentationConfig = SegmentationConfig()
     train: TrainConfig = TrainConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _classes_follow_from_the_dataset(cls, values: Any) -> Any:
+        """Which objects are pasted, and which classes share a map of boxes, where nobody said so."""
+        if not isinstance(values, dict):
+            return values
+        data, paste, detection = (_as_dict(values.get(key)) for key in ("data", "paste", "detection"))
+        kind = data.get("kind", "nuscenes")
+        if paste.get("objects") is None and kind in PASTED:
+            paste["objects"] = PASTED[kind]
+        groups = tuple(map(tuple, detection.get("groups") or NUSCENES_GROUPS))
+        if groups == NUSCENES_GROUPS and kind == "waymo":
+            detection["groups"] = WAYMO_GROUPS
+        return values | {"paste": paste, "detection": detection}
+
     @model_validator(mode="after")
     def _frames_and_labels_follow_from_the_task(self) -> FinetuneConfig:
         if self.data.frames != "keyframes":
@@ -83,7 +98,11 @@ class FinetuneConfig(Frozen):
 
     def class_map(self) -> official.ClassMap:
         """Classes that the task learns."""
-        return official.class_map(BENCHMARK[self.task])
+        return official.class_map(BENCHMARK[self.task], self.data.kind)
+
+
+def _as_dict(part: Any) -> dict[str, Any]:
+    return dict(part) if isinstance(part, Mapping) else part.model_dump() if part is not None else {}
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> FinetuneConfig:

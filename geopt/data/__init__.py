@@ -1,7 +1,7 @@
 """From a dataset folder to batches of points."""
 
 from geopt.data.collate import collate
-from geopt.data.config import AugmentConfig, DataConfig, PasteConfig, WaymoConfig
+from geopt.data.config import PASTED, AugmentConfig, DataConfig, PasteConfig, WaymoConfig
 from geopt.data.dataset import FrameDataset, build_dataset
 from geopt.data.labelled import LabelledCollate, LabelledFrames, build_labelled
 from geopt.data.nuscenes import NuScenes
@@ -10,6 +10,7 @@ from geopt.data.sampler import ResumableSampler
 from geopt.data.waymo import Waymo
 
 __all__ = [
+    "PASTED",
     "AugmentConfig",
     "DataConfig",
     "FrameDataset",

@@ -44,10 +44,8 @@ class AugmentConfig(Frozen):
         return scale
 
 
-class PasteConfig(Frozen):
-    """Objects of other training frames, pasted where they were seen; see :mod:`geopt.data.objects`."""
-
-    objects: dict[str, NonNegativeInt] = {
+PASTED: dict[str, dict[str, int]] = {
+    "nuscenes": {
         "car": 2,
         "truck": 3,
         "construction_vehicle": 7,
@@ -58,9 +56,18 @@ class PasteConfig(Frozen):
         "bicycle": 6,
         "pedestrian": 2,
         "traffic_cone": 2,
-    }
-    """Objects of a class that a frame shall hold, its own counted; an empty mapping pastes nothing. The default is that
-    of CBGS (arXiv:1908.09492)."""
+    },
+    "waymo": {"vehicle": 15, "pedestrian": 10, "cyclist": 10},
+}
+"""Objects of each class by ``data.kind``. Source: CBGS (arXiv:1908.09492); the Waymo configs of OpenPCDet."""
+
+
+class PasteConfig(Frozen):
+    """Objects of other training frames, pasted where they were seen; see :mod:`geopt.data.objects`."""
+
+    objects: dict[str, NonNegativeInt] | None = None
+    """Objects of a class that a frame shall hold, its own counted; an empty mapping pastes nothing, null stands for
+    :data:`PASTED` of the dataset."""
     min_points: PositiveInt = 5
     """Objects with fewer LiDAR points are not pasted."""
     fade_out: Probability = 0.2

@@ -103,7 +103,7 @@ class LabelledFrames(FrameDataset):
 
     def prepare(self, sample: Sample, epoch: int, index: int) -> Sample:
         """Paste objects, unless the run is in its last part."""
-        if self.bank is None or self.paste_config is None:
+        if self.bank is None or self.paste_config is None or self.paste_config.objects is None:
             return sample
         if self._is_in_fade_out(epoch, index):
             return sample

@@ -131,8 +131,13 @@ def as_sample(scan: Scan, config: ScansConfig, data: DataConfig) -> Sample:
             ground ``LIDAR_HEIGHT_M`` below the origin; of its features ``time_lag_s`` is 0 unless the file has it.
 
     Raises:
-        ValueError: the file lacks a channel; names it and the file.
+        ValueError: the file lacks a channel; names it and the file. Or the model was trained in the frame of Waymo's top
+            lidar, whose axes point differently on every car.
     """
+    if data.kind == "waymo" and data.frame == "lidar":
+        raise ValueError(
+            f"scans: {scan.path} cannot be seen in the frame of Waymo's top lidar; train with data.frame=ego"
+        )
     x, y, z = (scan.columns[axis].astype(np.float64) for axis in "xyz")
     cos, sin = np.cos(np.radians(config.yaw_deg)), np.sin(np.radians(config.yaw_deg))
     forward, left, height_m = cos * x - sin * y, sin * x + cos * y, config.sensor_height_m

@@ -22,6 +22,9 @@ NUSCENES_GROUPS = (
 """Task groups of CBGS (Zhu et al., arXiv:1908.09492) and CenterPoint: classes of like shape share a group."""
 
 
+WAYMO_GROUPS = (("vehicle",), ("pedestrian",), ("cyclist",))
+
+
 class NeckConfig(Frozen):
     """Tokens to a dense map from above: stages of residual blocks, brought together at the resolution of the first.
 

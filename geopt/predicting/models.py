@@ -68,6 +68,8 @@ def load_models(runs: Sequence[str | Path], score_threshold: float | None = None
         models[config.task], found[config.task] = model, config
     if len({config.data.frame for config in found.values()}) > 1:
         raise ConfigError(["predict: both runs must have the same data.frame, got ego and lidar"])
+    if len({config.data.kind for config in found.values()}) > 1:
+        raise ConfigError(["predict: both runs must have the same data.kind, got nuscenes and waymo"])
     detector, segmenter = models.get("detection"), models.get("segmentation")
     assert detector is None or isinstance(detector, Detector)
     assert segmenter is None or isinstance(segmenter, Segmenter)
@@ -93,15 +95,15 @@ def look(trained: Trained, batches: dict[str, LabelledBatch]) -> Seen:
     return Seen(some.xyz[:own].cpu(), classes, boxes, scores, box_classes)
 
 
-def save_pictures(path: Path, seen: Seen, frame: str, title: str) -> None:
+def save_pictures(path: Path, seen: Seen, frame: str, title: str, dataset: str = "nuscenes") -> None:
     """Write ``path.png``, the frame from above, and ``path.ply``, its points in the colours of their classes.
 
-    Without classes of points a point has the colour of the box that holds it.
+    Without classes of points a point has the colour of the box that holds it. ``dataset`` is whose classes they are.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     labels = None if seen.classes is None else seen.classes.numpy()
-    names = class_map("detection").classes
+    names, classes = (class_map(benchmark, dataset).classes for benchmark in ("detection", "lidarseg"))
     boxes = labelled.DrawnBoxes(seen.boxes.numpy(), tuple(names[c] for c in seen.box_classes), seen.scores.numpy())
-    rgb = labelled.point_colors(seen.xyz.numpy(), labels, boxes)
+    rgb = labelled.point_colors(seen.xyz.numpy(), labels, boxes, classes)
     ply.write_ply(path.with_suffix(".ply"), seen.xyz.numpy(), rgb, labels)
     labelled.save_bev(path.with_suffix(".png"), seen.xyz.numpy(), rgb, boxes, frame=frame, title=title)

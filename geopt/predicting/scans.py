@@ -49,7 +49,8 @@ def predict_scans(
     paths = find_scans(root)
     trained = load_models(runs, config.score_threshold)
     collate = LabelledCollate(class_map("detection"))
-    frame = next(iter(trained.configs.values())).data.frame
+    data = next(iter(trained.configs.values())).data
+    frame = data.frame
     names = trained.detector.classes if trained.detector is not None else ()
     written = {"pictures": out / "pictures"}
     written |= {"boxes": out / "boxes"} if trained.detector is not None else {}
@@ -70,7 +71,7 @@ def predict_scans(
                 target = written["labels"] / f"{place}.bin"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 files.replace_bytes(target, seen.classes.numpy().astype(np.uint8).tobytes())
-            save_pictures(written["pictures"] / place, seen, frame, str(place))
+            save_pictures(written["pictures"] / place, seen, frame, str(place), data.kind)
             if progress is not None:
                 progress(number + 1, len(paths))
     return written

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from geopt import files
-from geopt.data import FrameDataset, LabelledCollate, Sample
+from geopt.data import FrameDataset
 from geopt.data.formats import open_source
 from geopt.evaluation.global_boxes import GlobalBoxes, Tracks, to_global
 from geopt.evaluation.split_frames import SplitFrame, split_frames
@@ -21,12 +21,11 @@ from geopt.finetuning import FinetuneConfig
 from geopt.heads.panoptic import SceneLabels, find_instances, thing_numbers
 from geopt.heads.tracker import EVERY_CLASS_M, Tracker
 from geopt.official import class_map
+from geopt.predicting import waymo
+from geopt.predicting.batches import Whole, batches
 from geopt.predicting.config import PredictConfig
 from geopt.predicting.models import Seen, Trained, load_models, look, save_pictures
-from geopt.structures import LabelledBatch
 from geopt.train import distributed
-from geopt.train.loaders import fixed_batches
-from geopt.train.protocol import Datasets
 
 
 def predict(
@@ -45,7 +44,8 @@ def predict(
 
     Returns:
         What was written: ``detection`` and ``tracking`` (JSON files), ``lidarseg`` and ``panoptic`` (folders of
-        submissions), ``pictures`` (a folder), ``summary`` (a JSON file).
+        submissions); of Waymo ``detection`` and ``segmentation`` and what is true of the frames, see
+        :func:`geopt.predicting.waymo.predict`; ``pictures`` (a folder), ``summary`` (a JSON file).
 
     Raises:
         FileNotFoundError, ValueError: a run or the dataset cannot be read.
@@ -56,6 +56,30 @@ def predict(
     any_config = next(iter(trained.configs.values()))
     root = config.data.root or any_config.data.root
     version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
+    of_kind = waymo.predict if any_config.data.kind == "waymo" else _predict_nuscenes
+    written, num_frames = of_kind(trained, out, root, version, split, config, progress)
+    written["summary"] = out / "summary.json"
+    summary = {
+        "runs": [str(run) for run in runs],
+        "data": {"root": str(root), "version": version, "split": split, "key_frames": num_frames},
+        "config": config.model_dump(mode="json"),
+        "written": {name: str(path) for name, path in written.items()},
+    }
+    files.replace_text(written["summary"], json.dumps(summary, indent=2) + "\n")
+    return written
+
+
+def _predict_nuscenes(
+    trained: Trained,
+    out: Path,
+    root: str,
+    version: str,
+    split: str,
+    config: PredictConfig,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, Path], int]:
+    """What was written, and the number of key frames."""
+    frame_of_runs = next(iter(trained.configs.values())).data.frame
     try:
         frames = split_frames(root, version, split)
     except ValueError as error:
@@ -69,65 +93,29 @@ def predict(
     pictured = set(np.linspace(0, len(frames) - 1, min(config.pictures, len(frames)), dtype=int).tolist())
     with distributed.joined(config.device) as ranks, torch.no_grad():
         trained.to(ranks.device)
-        sources = {task: _Whole(root, version, split, run, frames) for task, run in trained.configs.items()}
-        with contextlib.closing(_batches(sources, ranks, config.data.workers)) as batches:
-            for number, (frame, batch_of) in enumerate(zip(frames, batches)):
+        sources = {task: _whole(root, version, split, run, frames) for task, run in trained.configs.items()}
+        with contextlib.closing(batches(sources, ranks, config.data.workers)) as stream:
+            for number, (frame, batch_of) in enumerate(zip(frames, stream)):
                 seen = look(trained, {task: batch.to(ranks.device) for task, batch in batch_of.items()})
                 global_from_model = next(iter(sources.values())).global_from_model(number)
                 writers.add(frame, seen, global_from_model)
                 if number in pictured:
-                    save_pictures(out / "pictures" / f"{number:05}", seen, any_config.data.frame, frame.scene)
+                    save_pictures(out / "pictures" / f"{number:05}", seen, frame_of_runs, frame.scene)
                     written["pictures"] = out / "pictures"
                 if progress is not None:
                     progress(number + 1, len(frames))
     writers.finish()
-    written["summary"] = out / "summary.json"
-    summary = {
-        "runs": [str(run) for run in runs],
-        "data": {"root": str(root), "version": version, "split": split, "key_frames": len(frames)},
-        "config": config.model_dump(mode="json"),
-        "written": {name: str(path) for name, path in written.items()},
-    }
-    files.replace_text(written["summary"], json.dumps(summary, indent=2) + "\n")
-    return written
+    return written, len(frames)
 
 
-class _Whole:
-    """Key frames of a split as a run reads them, neither moved nor cropped: every point gets a label."""
-
-    def __init__(
-        self, root: str, version: str, split: str, config: FinetuneConfig, frames: Sequence[SplitFrame]
-    ) -> None:
-        # The run's selection of training frames and labels has no say here.
-        data = config.data.model_copy(update={"root": root, "version": version, "frames": "keyframes"})
-        source = open_source(data)
-        chosen = source.select(split)
-        self.frames = FrameDataset(source, chosen, data, config.grid.voxel_grid(), config.seed, augment=False)
-        place = {source.token(int(row)): number for number, row in enumerate(self.frames.frames.rows)}
-        self.places = [place[frame.sample_token] for frame in frames]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, number: int) -> Sample:
-        return self.frames.read(self.places[number])
-
-    def global_from_model(self, number: int) -> np.ndarray:
-        row = int(self.frames.frames.rows[self.places[number]])
-        return self.frames.source.global_from_model(row, self.frames.config.frame)
-
-
-def _batches(sources: dict[str, _Whole], ranks: distributed.Ranks, workers: int) -> Generator[dict[str, LabelledBatch]]:
-    """The same frame for every task, one after the other."""
-    collate = LabelledCollate(class_map("detection"))
-    with contextlib.ExitStack() as stack:
-        streams = {}
-        for task, source in sources.items():
-            datasets = Datasets(train=source, plain=source, val=source, collate=collate)
-            stream = fixed_batches(source, datasets, ranks, seed=0, batch_size=1, workers=workers, max_frames=0)
-            streams[task] = stack.enter_context(contextlib.closing(stream))
-        for together in zip(*streams.values()):
-            yield dict(zip(streams, together))  # type: ignore[arg-type]
+def _whole(root: str, version: str, split: str, config: FinetuneConfig, frames: Sequence[SplitFrame]) -> Whole:
+    # The run's selection of training frames and labels has no say here.
+    data = config.data.model_copy(update={"root": root, "version": version, "frames": "keyframes"})
+    source = open_source(data)
+    chosen = source.select(split)
+    found = FrameDataset(source, chosen, data, config.grid.voxel_grid(), config.seed, augment=False)
+    place = {source.token(int(row)): number for number, row in enumerate(chosen.rows)}
+    return Whole(found, [place[frame.sample_token] for frame in frames])
 
 
 class _Writers:

@@ -37,6 +37,22 @@ CLASSES = {
     "vegetation": "#36a850",
 }
 """Of points and of boxes: objects are strong colours, surroundings are soft ones."""
+LIKE = {
+    "vehicle": "car",
+    "cyclist": "bicycle",
+    "bicyclist": "bicycle",
+    "motorcyclist": "motorcycle",
+    "other_vehicle": "construction_vehicle",
+    "construction_cone": "traffic_cone",
+    "building": "manmade",
+    "tree_trunk": "vegetation",
+    "road": "driveable_surface",
+    "lane_marker": "driveable_surface",
+    "curb": "sidewalk",
+    "other_ground": "other_flat",
+    "walkable": "terrain",
+}
+"""Classes of Waymo that have the colour of one of nuScenes."""
 UNKNOWN = INK
 """What has no class."""
 GREYS = ("#5f656d", "#a6adb5")

@@ -35,7 +35,7 @@ class DrawnBoxes(NamedTuple):
 
 def colors_of(names: Iterable[str]) -> list[str]:
     """Colour of each class, ``#rrggbb``; grey for a name without one."""
-    return [colors.CLASSES.get(name, colors.UNKNOWN) for name in names]
+    return [colors.CLASSES.get(colors.LIKE.get(name, name), colors.UNKNOWN) for name in names]
 
 
 def rgb_of(names: Iterable[str]) -> NDArray[np.float64]:
@@ -57,7 +57,9 @@ def label_colors(labels: ArrayLike, classes: Sequence[str]) -> NDArray[np.float6
     return rgb_of(classes)[numbers]
 
 
-def point_colors(xyz: ArrayLike, labels: ArrayLike | None, boxes: DrawnBoxes) -> NDArray[np.float64]:
+def point_colors(
+    xyz: ArrayLike, labels: ArrayLike | None, boxes: DrawnBoxes, classes: Sequence[str] | None = None
+) -> NDArray[np.float64]:
     """Colours of points by class.
 
     Args:
@@ -65,6 +67,7 @@ def point_colors(xyz: ArrayLike, labels: ArrayLike | None, boxes: DrawnBoxes) ->
         labels: (N,) lidarseg class of each point, 0 where it is unknown, which is grey. With None a point has the
             colour of the box that holds it, of overlapping boxes the first, and is grey by height outside.
         boxes: In the frame of the points.
+        classes: Names that labels are positions in; None for those of lidarseg.
 
     Returns:
         (N, 3) RGB in [0, 1].
@@ -76,7 +79,7 @@ def point_colors(xyz: ArrayLike, labels: ArrayLike | None, boxes: DrawnBoxes) ->
     if labels is not None:
         if np.shape(labels) != (len(cloud),):
             raise ValueError(f"point_colors: labels must have shape ({len(cloud)},), got {np.shape(labels)}")
-        return label_colors(labels, class_map("lidarseg").classes)
+        return label_colors(labels, class_map("lidarseg").classes if classes is None else classes)
     found = greys(cloud[:, 2])
     geometry = torch.as_tensor(np.ascontiguousarray(boxes.geometry[:, :7]), dtype=torch.float64)
     held = ops.points_in_boxes(torch.from_numpy(np.ascontiguousarray(cloud)), geometry).numpy()

@@ -8,6 +8,7 @@ import torch
 
 from geopt import official
 from geopt.data import (
+    PASTED,
     AugmentConfig,
     DataConfig,
     LabelledCollate,
@@ -152,7 +153,7 @@ def test_what_is_pasted_does_not_depend_on_the_cache(real_config, grid, cached_f
 
 def test_pasted_objects_fill_the_frame_up_and_stand_free(real_config, grid):
     frames = build_dataset(real_config, "train", grid, seed=0, augment=False)
-    bank = ObjectBank(frames, CLASSES, PasteConfig().objects, min_points=5)
+    bank = ObjectBank(frames, CLASSES, PASTED["nuscenes"], min_points=5)
     pasted = 0
     for place in range(0, 30, 10):
         before = frames.read(place)

@@ -20,7 +20,7 @@ from geopt.data.source import FrameKind, Frames, LabelKind, ModelFrame, Objects,
 from geopt.data.sweeps import Cloud, apply, compose, inverse
 from geopt.data.waymo.layout import LAYOUT, find_segments, splits_of
 from geopt.data.waymo.points import LaserPoints, laser_points
-from geopt.data.waymo.segment import LIDARS, TOP, LaserLabels, SegmentIndex, Stats, pack, unpack
+from geopt.data.waymo.segment import LIDARS, TOP, LaserLabels, RangeImages, SegmentIndex, Stats, pack, unpack
 from geopt.data.waymo.v2 import SegmentV2
 from geopt.structures import Boxes
 
@@ -193,11 +193,27 @@ class Waymo:
         Raises:
             ValueError: a file is damaged, or the frame has no points; names the file or the frame.
         """
+        return self.points_of(row, self.images(row, with_labels))
+
+    def images(self, row: int, with_labels: bool = False) -> dict[int, RangeImages]:
+        """Range images of a frame by the number of the lidar, of those that the config wants.
+
+        Raises:
+            ValueError: a file is damaged; names it.
+        """
         segment, number = self._at(row)
-        reader, index = self._segments[segment], self._indices[segment]
         self._note_open(segment)
         lidars = tuple(LIDARS) if self.config.lidars == "all" else (TOP,)
-        images = reader.read(index.place[number], lidars, with_labels)
+        return self._segments[segment].read(self._indices[segment].place[number], lidars, with_labels)
+
+    def points_of(self, row: int, images: dict[int, RangeImages]) -> LaserPoints:
+        """The points that the :meth:`images` of a frame hold.
+
+        Raises:
+            ValueError: there are none, or a calibration or poses are missing; names the frame.
+        """
+        segment, number = self._at(row)
+        index = self._indices[segment]
         try:
             found = laser_points(
                 images, index.calibrations, index.world_from_vehicle[number], self.config.returns == "first"

@@ -112,6 +112,12 @@ class RangeImages(NamedTuple):
     segmentation: tuple[NDArray[np.int32] | None, NDArray[np.int32] | None]
     """Of both returns, (H, W, 2) instance and class."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """H and W."""
+        image = next(image for image in self.returns if image is not None)
+        return image.shape[0], image.shape[1]
+
 
 class Segment(Protocol):
     """A segment on the disk; both versions of the format have one."""

@@ -192,6 +192,7 @@ class SegmentV2:
                 (labels[0], labels[1]) if labels and lidar == TOP else (None, None),
             )
             for lidar, pair in zip(wanted, images)
+            if any(image is not None for image in pair)
         }
 
     def _read(
