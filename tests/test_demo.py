@@ -32,6 +32,7 @@ def test_the_report_names_what_helped_and_what_did_not(tmp_path):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_whole_way(tmp_path, monkeypatch):
     for name, value in {
         "SCENES": 4,

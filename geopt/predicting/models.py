@@ -18,6 +18,9 @@ from geopt.official import class_map
 from geopt.structures import LabelledBatch
 from geopt.visualize import labelled, ply
 
+DRAWN_SCORE = 0.1
+"""Lowest score of a box in a picture."""
+
 
 class Trained(NamedTuple):
     """The models that predict together: at most one for each task."""
@@ -98,12 +101,16 @@ def look(trained: Trained, batches: dict[str, LabelledBatch]) -> Seen:
 def save_pictures(path: Path, seen: Seen, frame: str, title: str, dataset: str = "nuscenes") -> None:
     """Write ``path.png``, the frame from above, and ``path.ply``, its points in the colours of their classes.
 
-    Without classes of points a point has the colour of the box that holds it. ``dataset`` is whose classes they are.
+    Without classes of points a point has the colour of the box that holds it. Boxes below a score of 0.1 are not drawn:
+    submissions hold hundreds of weak ones. ``dataset`` is whose classes they are.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     labels = None if seen.classes is None else seen.classes.numpy()
     names, classes = (class_map(benchmark, dataset).classes for benchmark in ("detection", "lidarseg"))
-    boxes = labelled.DrawnBoxes(seen.boxes.numpy(), tuple(names[c] for c in seen.box_classes), seen.scores.numpy())
+    drawn = torch.nonzero(seen.scores >= DRAWN_SCORE)[:, 0]
+    boxes = labelled.DrawnBoxes(
+        seen.boxes[drawn].numpy(), tuple(names[c] for c in seen.box_classes[drawn]), seen.scores[drawn].numpy()
+    )
     rgb = labelled.point_colors(seen.xyz.numpy(), labels, boxes, classes)
     ply.write_ply(path.with_suffix(".ply"), seen.xyz.numpy(), rgb, labels)
     labelled.save_bev(path.with_suffix(".png"), seen.xyz.numpy(), rgb, boxes, frame=frame, title=title)
