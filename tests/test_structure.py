@@ -108,6 +108,11 @@ def test_the_package_itself_is_light():
     assert "torch" not in modules_after("import geopt.tables, geopt.evaluation, geopt.score")
 
 
+def test_importing_geopt_imports_no_extra():
+    everything = "import geopt.data, geopt.simulate, geopt.finetuning, geopt.predicting, geopt.score, geopt.cli"
+    assert not modules_after(everything) & {"pyarrow", "google", "embreex", "matplotlib", "tensorboard", "tensorflow"}
+
+
 @pytest.mark.parametrize("name", ["matplotlib", "embreex", "trimesh", "tensorboard", "open3d", "pyarrow"])
 def test_optional_packages_are_imported_where_they_are_used(name):
     for path in MODULES:
