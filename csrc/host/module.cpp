@@ -12,4 +12,5 @@ PYBIND11_MODULE(_host, m) {
   geopt::host::bind_waymo_files(m);
   geopt::host::bind_range_image(m);
   geopt::host::bind_waymo_frames(m);
+  geopt::host::bind_waymo_matrix(m);
 }

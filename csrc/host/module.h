@@ -16,5 +16,6 @@ void bind_waymo_detection(pybind11::module_& m);
 void bind_waymo_files(pybind11::module_& m);
 void bind_range_image(pybind11::module_& m);
 void bind_waymo_frames(pybind11::module_& m);
+void bind_waymo_matrix(pybind11::module_& m);
 
 }  // namespace geopt::host
