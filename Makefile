@@ -1,4 +1,4 @@
-# make demo       set up, simulate a city, pre-train on it, write a report
+# make demo       set up, simulate a city, pre-train, fine-tune, track, score: one report
 # make test       set up, then the tests
 # make test-long  the checks that take minutes
 # make build      compile the ops into the checkout
