@@ -191,7 +191,8 @@ def load_sst(path: str | Path) -> Imported:
         state, account = from_sst(loaded, preset.model, len(preset.data.features))
     except (TypeError, ValueError) as error:
         raise ValueError(f"load_sst: {path}: {error}") from error
-    described = {key: getattr(preset.data, key) for key in ("frame", "intensity_scale", "num_sweeps")}
+    keys = ("frame", "intensity_scale", "intensity_curve", "num_sweeps")
+    described = {key: getattr(preset.data, key) for key in keys}
     description = describe_encoder(
         preset.pyramid, preset.data.features, preset.model, {**described, "dataset": preset.data.kind}
     )
