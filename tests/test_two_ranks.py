@@ -39,4 +39,5 @@ def test_two_gloo_ranks_lose_what_one_process_loses(tmp_path):
             assert two[name] == pytest.approx(one[name], rel=2e-4), name
     for name, value in expected.items():
         if name.startswith("val/"):
-            assert validated[name] == pytest.approx(value, rel=2e-3), name
+            # Adam's first steps are as long for gradients of rounding size as for others, so sums in another order show.
+            assert validated[name] == pytest.approx(value, rel=1e-2), name

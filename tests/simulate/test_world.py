@@ -26,8 +26,9 @@ def world() -> World:
 @pytest.fixture
 def same_city(monkeypatch):
     """Makes further worlds with the city and the traffic of :func:`world`: a city takes seconds."""
-    monkeypatch.setattr(world_module, "City", lambda seed, name: world().city)
-    monkeypatch.setattr(world_module, "Traffic", lambda seed, name, city: world().traffic)
+    first = world()  # made before the names are replaced, whichever test runs first
+    monkeypatch.setattr(world_module, "City", lambda seed, name: first.city)
+    monkeypatch.setattr(world_module, "Traffic", lambda seed, name, city: first.traffic)
     return functools.partial(World, 0, "scene-0061")
 
 
