@@ -1,14 +1,20 @@
-"""Whole frames of a data set, one after the other, as each task wants them."""
+"""Whole frames of a data set, one after the other, as each task wants them, and what the models say of them."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from geopt.data import FrameDataset, LabelledCollate, Sample
+from geopt.data.formats import open_source
+from geopt.finetuning import FinetuneConfig
 from geopt.official import class_map
+from geopt.predicting.config import PredictConfig
+from geopt.predicting.models import Seen, Trained, look, save_pictures
 from geopt.structures import LabelledBatch
 from geopt.train import distributed
 from geopt.train.loaders import fixed_batches
@@ -38,7 +44,51 @@ class Whole:
         return self.frames.source.global_from_model(row, self.frames.config.frame)
 
 
-def batches(sources: dict[str, Whole], ranks: distributed.Ranks, workers: int) -> Generator[dict[str, LabelledBatch]]:
+def whole(run: FinetuneConfig, root: str, version: str, split: str) -> Whole:
+    """The key frames of a selection as a run reads them; its own training frames and labels have no say."""
+    update = {"root": root, "version": version, "frames": "keyframes", "boxes": False, "labels": None}
+    data = run.data.model_copy(update=update)
+    source = open_source(data)
+    frames = FrameDataset(source, source.select(split), data, run.grid.voxel_grid(), run.seed, augment=False)
+    return Whole(frames, range(len(frames)))
+
+
+def each_frame(
+    trained: Trained,
+    sources: dict[str, Whole],
+    out: Path,
+    config: PredictConfig,
+    title: Callable[[int], str],
+    progress: Callable[[int, int], None] | None,
+) -> Generator[tuple[int, Seen]]:
+    """What the models say of each frame, in order; some frames get pictures below ``out``.
+
+    Args:
+        trained: The models; moved to the device of ``config``.
+        sources: The same frames as each task reads them.
+        title: Of the picture of a frame, by its number.
+        progress: Called with frames done and in all, after the caller has used a frame.
+    """
+    some = next(iter(sources.values()))
+    count, data = len(some), some.frames.config
+    pictured = set(np.linspace(0, count - 1, min(config.pictures, count), dtype=int).tolist())
+    with (
+        distributed.joined(config.device) as ranks,
+        torch.no_grad(),
+        contextlib.closing(_batches(sources, ranks, config.data.workers)) as stream,
+    ):
+        trained.to(ranks.device)
+        for number, batch_of in enumerate(stream):
+            seen = look(trained, {task: batch.to(ranks.device) for task, batch in batch_of.items()})
+            yield number, seen
+            if number in pictured:
+                path = out / "pictures" / f"{number:05}"
+                save_pictures(path, seen, data.frame, title(number), dataset=data.kind)
+            if progress is not None:
+                progress(number + 1, count)
+
+
+def _batches(sources: dict[str, Whole], ranks: distributed.Ranks, workers: int) -> Generator[dict[str, LabelledBatch]]:
     """The same frame for every task, one after the other."""
     collate = LabelledCollate(class_map("detection"))  # the frames have no boxes, so classes do not matter
     with contextlib.ExitStack() as stack:

@@ -11,21 +11,17 @@ import numpy as np
 import torch
 
 from geopt import files
-from geopt.data import FrameDataset
-from geopt.data.formats import open_source
 from geopt.evaluation.global_boxes import GlobalBoxes, Tracks, to_global
 from geopt.evaluation.split_frames import SplitFrame, split_frames
 from geopt.evaluation.write_boxes import write_detections, write_tracks
 from geopt.evaluation.write_points import LabelWriter
-from geopt.finetuning import FinetuneConfig
 from geopt.heads.panoptic import SceneLabels, find_instances, thing_numbers
 from geopt.heads.tracker import EVERY_CLASS_M, Tracker
 from geopt.official import class_map
 from geopt.predicting import waymo
-from geopt.predicting.batches import Whole, batches
+from geopt.predicting.batches import Whole, each_frame, whole
 from geopt.predicting.config import PredictConfig
-from geopt.predicting.models import Seen, Trained, load_models, look, save_pictures
-from geopt.train import distributed
+from geopt.predicting.models import Seen, Trained, load_models
 
 
 def predict(
@@ -58,6 +54,8 @@ def predict(
     version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
     of_kind = waymo.predict if any_config.data.kind == "waymo" else _predict_nuscenes
     written, num_frames = of_kind(trained, out, root, version, split, config, progress)
+    if config.pictures:
+        written["pictures"] = out / "pictures"
     written["summary"] = out / "summary.json"
     summary = {
         "runs": [str(run) for run in runs],
@@ -79,7 +77,6 @@ def _predict_nuscenes(
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[str, Path], int]:
     """What was written, and the number of key frames."""
-    frame_of_runs = next(iter(trained.configs.values())).data.frame
     try:
         frames = split_frames(root, version, split)
     except ValueError as error:
@@ -90,32 +87,21 @@ def _predict_nuscenes(
         raise
     writers = _Writers(trained, out, split, frames, config)
     written = writers.files()
-    pictured = set(np.linspace(0, len(frames) - 1, min(config.pictures, len(frames)), dtype=int).tolist())
-    with distributed.joined(config.device) as ranks, torch.no_grad():
-        trained.to(ranks.device)
-        sources = {task: _whole(root, version, split, run, frames) for task, run in trained.configs.items()}
-        with contextlib.closing(batches(sources, ranks, config.data.workers)) as stream:
-            for number, (frame, batch_of) in enumerate(zip(frames, stream)):
-                seen = look(trained, {task: batch.to(ranks.device) for task, batch in batch_of.items()})
-                global_from_model = next(iter(sources.values())).global_from_model(number)
-                writers.add(frame, seen, global_from_model)
-                if number in pictured:
-                    save_pictures(out / "pictures" / f"{number:05}", seen, frame_of_runs, frame.scene)
-                    written["pictures"] = out / "pictures"
-                if progress is not None:
-                    progress(number + 1, len(frames))
+    sources = {task: _in_order(whole(run, root, version, split), frames) for task, run in trained.configs.items()}
+    some = next(iter(sources.values()))
+    stream = each_frame(trained, sources, out, config, lambda n: frames[n].scene, progress)
+    with contextlib.closing(stream):  # its data workers end now, whatever happens
+        for number, seen in stream:
+            writers.add(frames[number], seen, some.global_from_model(number))
     writers.finish()
     return written, len(frames)
 
 
-def _whole(root: str, version: str, split: str, config: FinetuneConfig, frames: Sequence[SplitFrame]) -> Whole:
-    # The run's selection of training frames and labels has no say here.
-    data = config.data.model_copy(update={"root": root, "version": version, "frames": "keyframes"})
-    source = open_source(data)
-    chosen = source.select(split)
-    found = FrameDataset(source, chosen, data, config.grid.voxel_grid(), config.seed, augment=False)
-    place = {source.token(int(row)): number for number, row in enumerate(chosen.rows)}
-    return Whole(found, [place[frame.sample_token] for frame in frames])
+def _in_order(found: Whole, frames: Sequence[SplitFrame]) -> Whole:
+    """The frames that the submission covers, in its order."""
+    source, rows = found.frames.source, found.frames.frames.rows
+    place = {source.token(int(row)): number for number, row in enumerate(rows)}
+    return Whole(found.frames, [place[frame.sample_token] for frame in frames])
 
 
 class _Writers:

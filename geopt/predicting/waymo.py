@@ -9,21 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from geopt.data import FrameDataset, Waymo
-from geopt.data.formats import open_source
+from geopt.data import Waymo
 from geopt.data.source import ModelFrame
 from geopt.data.sweeps import compose, inverse
 from geopt.data.waymo import CATEGORIES, RangeImages
 from geopt.data.waymo.segment import TOP
 from geopt.evaluation.write_waymo import ObjectsWriter, SegmentationWriter
 from geopt.finetuning import FinetuneConfig
-from geopt.predicting.batches import Whole, batches
+from geopt.predicting.batches import each_frame, whole
 from geopt.predicting.config import PredictConfig
-from geopt.predicting.models import Seen, Trained, look, save_pictures
-from geopt.train import distributed
+from geopt.predicting.models import Seen, Trained
 
 log = logging.getLogger(__name__)
 
@@ -61,40 +58,17 @@ def predict(
     Raises:
         FileNotFoundError, ValueError: the dataset cannot be read.
     """
-    runs = trained.configs
-    wholes = {task: _whole(run, root, split) for task, run in runs.items()}
-    whole = next(iter(wholes.values()))
-    rows = whole.frames.frames.rows
-    source = whole.frames.source
+    sources = {task: whole(run, root, version, split) for task, run in trained.configs.items()}
+    some = next(iter(sources.values()))
+    rows, source = some.frames.frames.rows, some.frames.source
     assert isinstance(source, Waymo)
-    pictured = set(np.linspace(0, len(rows) - 1, min(config.pictures, len(rows)), dtype=int).tolist())
-    written: dict[str, Path] = {}
-    with (
-        distributed.joined(config.device) as ranks,
-        torch.no_grad(),
-        contextlib.ExitStack() as stack,
-    ):
-        trained.to(ranks.device)
+    stream = each_frame(trained, sources, out, config, lambda n: source.name(int(rows[n])), progress)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(stream))  # its data workers end now, whatever happens
         writers = _Writers(stack, trained, out, source, rows)
-        streams = stack.enter_context(contextlib.closing(batches(wholes, ranks, config.data.workers)))
-        for number, batch_of in enumerate(streams):
-            seen = look(trained, {task: batch.to(ranks.device) for task, batch in batch_of.items()})
-            row = int(rows[number])
-            writers.add(row, seen, runs)
-            if number in pictured:
-                frame = whole.frames.config.frame
-                save_pictures(out / "pictures" / f"{number:05}", seen, frame, source.name(row), dataset="waymo")
-                written["pictures"] = out / "pictures"
-            if progress is not None:
-                progress(number + 1, len(rows))
-    return written | writers.written, len(rows)
-
-
-def _whole(run: FinetuneConfig, root: str, split: str) -> Whole:
-    data = run.data.model_copy(update={"root": root, "frames": "keyframes", "boxes": False, "labels": None})
-    source = open_source(data)
-    frames = FrameDataset(source, source.select(split), data, run.grid.voxel_grid(), run.seed, augment=False)
-    return Whole(frames, range(len(frames)))
+        for number, seen in stream:
+            writers.add(int(rows[number]), seen, trained.configs)
+    return writers.written, len(rows)
 
 
 class _Writers:
