@@ -59,6 +59,10 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
         if self.augment:
             motion = augmentation.draw(generator(Stream.AUGMENT, self.seed, epoch, index), self.config.augment)
             sample = augmentation.move(sample, motion)
+        return self.cropped(sample)
+
+    def cropped(self, sample: Sample) -> Sample:
+        """What of a frame, moved or not, goes to the model: here what lies in the grid."""
         return augmentation.crop(sample, self.grid)
 
     def read(self, index: int, epoch: int = 0) -> Sample:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from geopt.data import augment as augmentation
 from geopt.data.balance import balanced
 from geopt.data.collate import collate
 from geopt.data.config import DataConfig, PasteConfig
@@ -87,19 +86,10 @@ class LabelledFrames(FrameDataset):
         self.bank, self.paste_config, self.num_frames_seen = bank, config, num_frames_seen
         self._places: tuple[int, NDArray[np.int64]] = (-1, np.zeros(0, np.int64))  # of the frames of an epoch
 
-    def __getitem__(self, item: int | tuple[int, int]) -> Sample:
-        """A frame as of :class:`geopt.data.FrameDataset`; whole, so that what lies outside the grid is learned from and
-        counted, unless it trains a detector, which has no use for it."""
-        if self.augment and not self.config.labels:
-            return super().__getitem__(item)
-        epoch, index = item if isinstance(item, tuple) else (0, item)
-        if not 0 <= index < len(self):
-            raise IndexError(f"LabelledFrames: index must be from 0 to {len(self) - 1}, got {index}")
-        sample = self.prepare(self.read(index, epoch), epoch, index)
-        if self.augment:
-            motion = augmentation.draw(generator(Stream.AUGMENT, self.seed, epoch, index), self.config.augment)
-            sample = augmentation.move(sample, motion)
-        return sample
+    def cropped(self, sample: Sample) -> Sample:
+        """The whole frame, so that what lies outside the grid is learned from and counted; the grid alone where frames train
+        a detector, which has no use for the rest."""
+        return super().cropped(sample) if self.augment and not self.config.labels else sample
 
     def prepare(self, sample: Sample, epoch: int, index: int) -> Sample:
         """Paste objects, unless the run is in its last part."""
