@@ -170,23 +170,12 @@ def _show_scored(benchmark: str, summary: dict[str, Any], written: list[Path]) -
         typer.echo(f"written: {path}")
 
 
-def _score(
-    benchmark: str,
-    predictions: Path,
-    data: Path,
-    version: str,
-    split: str,
-    out: Path,
-    details: bool = False,
-    plots: Path | None = None,
-    options: dict[str, object] | None = None,
-) -> None:
+def _score(benchmark: str, predictions: Path, *place: Any, **how: Any) -> None:
+    """Score and show; the arguments are those of :func:`geopt.score.score`."""
     from rich.console import Console
 
     from geopt import score
 
     with Console(stderr=True).status(f"scoring {predictions}"):
-        scored = score.score(
-            *(benchmark, predictions, data, version, split, out), details=details, plots=plots, options=options
-        )
+        scored = score.score(benchmark, predictions, *place, **how)
     _show_scored(benchmark, scored.summary, scored.written)
