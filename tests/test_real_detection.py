@@ -5,12 +5,10 @@ The official numbers are made where GEOPT_DEVKIT_PYTHON names the Python of an e
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import box_oracle
+import devkit
 import pytest
 from derived_root import write_derived_root
 
@@ -21,7 +19,6 @@ from geopt.models import encoder_io
 from geopt.train.run_folder import RunFolder
 
 VERSION, VAL = "v1.0-mini", "mini_val"
-PYTHON = os.environ.get("GEOPT_DEVKIT_PYTHON", "")
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 
 
@@ -69,20 +66,11 @@ def test_random_weights_find_nothing(predicted, tmp_path):
     assert summary["mean_ap"] < 0.01
 
 
-@pytest.mark.skipif(not PYTHON, reason="no official devkit: set GEOPT_DEVKIT_PYTHON")
+@devkit.needed
 def test_the_devkit_gives_the_same_numbers(predicted):
     root, written = predicted
     cases = [(task, root, VERSION, VAL, written[task]) for task in ("detection", "tracking")]
-    kernel = "SkylakeX" if "avx512f" in Path("/proc/cpuinfo").read_text() else ""
-    done = subprocess.run(
-        [PYTHON, box_oracle.__file__],
-        input=json.dumps(cases, default=str),
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE", kernel)},
-    )
-    for case, official in zip(cases, json.loads(done.stdout)):
+    for case, official in zip(cases, devkit.answers(box_oracle, cases)):
         evaluate = nuscenes_detection if case[0] == "detection" else nuscenes_tracking
         summary = evaluate(case[-1], *case[1:4])
         theirs = official["summary"]

@@ -7,28 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import bad_boxes
 import box_oracle
+import devkit
 import pytest
 from box_database import SPLIT, VERSION, write_database, write_detections
 
 from geopt.evaluation import SubmissionError, nuscenes_detection
 
-PYTHON = os.environ.get("GEOPT_DEVKIT_PYTHON", "")
-pytestmark = pytest.mark.skipif(not PYTHON, reason="no official devkit: set GEOPT_DEVKIT_PYTHON")
+pytestmark = devkit.needed
 
 # (objects of a scene, boxes of a sample, classes that the ground truth lacks)
 DRAWS = [(60, 60, ()), (200, 300, ()), (30, 20, ("car", "barrier")), (9, 40, ()), (60, 60, ("bicycle", "traffic_cone"))]
-
-
-def official(cases: list[tuple[str, Path, str, str, Path]]) -> list[dict[str, Any]]:
-    text = json.dumps(cases, default=str)
-    done = subprocess.run([PYTHON, box_oracle.__file__], input=text, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
 
 
 def ours(case: tuple[str, Path, str, str, Path]) -> dict[str, Any]:
@@ -36,15 +29,8 @@ def ours(case: tuple[str, Path, str, str, Path]) -> dict[str, Any]:
     return {"summary": summary, "details": details}
 
 
-def flat(tree: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict | list):
-        return {path: tree}
-    children = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    return {k: v for key, child in children if key != "eval_time" for k, v in flat(child, f"{path}/{key}").items()}
-
-
 def assert_same(got: Any, expected: Any, about: Any) -> None:
-    got, expected = flat(got), flat(expected)
+    got, expected = devkit.flat(got), devkit.flat(expected)
     words = {path for path, value in expected.items() if isinstance(value, str | bool)}
     assert {path: got.pop(path) for path in words} == {path: expected.pop(path) for path in words}, about
     assert got == pytest.approx(expected, rel=0, abs=1e-12, nan_ok=True), about
@@ -57,9 +43,9 @@ def test_fresh_databases_get_the_official_numbers_and_curves(tmp_path):
         root = write_database(tmp_path / f"db{draw}", seed + draw, num_objects=num_objects, without=without)
         path = write_detections(tmp_path / f"{draw}.json", root, seed + draw, num_boxes=num_boxes)
         cases.append(("detection", root, VERSION, SPLIT, path))
-    for case, expected in zip(cases, official(cases)):
+    for case, expected in zip(cases, devkit.answers(box_oracle, cases)):
         assert "error" not in expected, (seed, case, expected)
-        assert len(flat(expected)) > 101 * 8 * 40
+        assert len(devkit.flat(expected)) > 101 * 8 * 40
         assert_same(ours(case), expected, (seed, case))
 
 
@@ -74,7 +60,7 @@ def test_the_devkit_refuses_what_we_refuse_and_scores_what_we_score(tmp_path):
         path.write_text(spoiled if isinstance(spoiled, str) else json.dumps(spoiled))
         names.append(name)
         cases.append(("detection", root, VERSION, SPLIT, path))
-    for name, case, expected in zip(names, cases, official(cases)):
+    for name, case, expected in zip(names, cases, devkit.answers(box_oracle, cases)):
         assert ("error" in expected) == (name in bad_boxes.REFUSED), (name, expected)
         if name in bad_boxes.REFUSED:
             with pytest.raises(SubmissionError):
@@ -88,7 +74,7 @@ def test_the_devkit_refuses_the_splits_that_we_refuse(tmp_path):
     path = write_detections(tmp_path / "p.json", root, 6, num_boxes=9)
     for case, expected in zip(
         cases := [("detection", root, VERSION, split, path) for split in ("val", "test", "mini_train", "mine")],
-        official(cases),
+        devkit.answers(box_oracle, cases),
     ):
         assert "error" in expected
         with pytest.raises(ValueError):

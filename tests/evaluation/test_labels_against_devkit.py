@@ -8,42 +8,27 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import bad_labels
+import devkit
 import label_oracle
 import pytest
 from label_database import SPLIT, VERSION, write_database, write_predictions
 
 from geopt.evaluation import SubmissionError, nuscenes_lidarseg, nuscenes_panoptic
 
-PYTHON = os.environ.get("GEOPT_DEVKIT_PYTHON", "")
-pytestmark = pytest.mark.skipif(not PYTHON, reason="no official devkit: set GEOPT_DEVKIT_PYTHON")
+pytestmark = devkit.needed
 
 # (noise of the predictions, classes that the ground truth lacks, minima of instance points)
 DRAWS = [(0.15, (), 15), (0.3, (), 0), (0.5, ("car", "trailer", "terrain"), 5), (0.05, ("barrier",), 16), (0.0, (), 15)]
-
-
-def official(cases: list[tuple]) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [PYTHON, label_oracle.__file__], input=json.dumps(cases), capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def ours(task: str, data_root: str, version: str, split: str, predictions: str, *panoptic) -> dict[str, Any]:
     if task == "lidarseg":
         return nuscenes_lidarseg(predictions, data_root, version, split)
     return nuscenes_panoptic(predictions, data_root, version, split, *panoptic)
-
-
-def flat(tree: Any, path: str = "") -> dict[str, float]:
-    if not isinstance(tree, dict | list):
-        return {path: tree}
-    children = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    return {k: v for key, child in children for k, v in flat(child, f"{path}/{key}").items()}
 
 
 def test_fresh_databases_get_the_official_numbers(tmp_path):
@@ -55,10 +40,10 @@ def test_fresh_databases_get_the_official_numbers(tmp_path):
         cases += [
             (task, str(database), VERSION, SPLIT, str(folder), "tracking", minimum) for task in ("lidarseg", "panoptic")
         ]
-    for case, expected in zip(cases, official(cases)):
+    for case, expected in zip(cases, devkit.answers(label_oracle, cases)):
         assert "metrics" in expected, (seed, case, expected)
-        expected_values = flat(expected["metrics"])
-        assert flat(ours(*case)) == pytest.approx(expected_values, rel=0, abs=1e-12, nan_ok=True), (seed, case)
+        expected_values = devkit.flat(expected["metrics"])
+        assert devkit.flat(ours(*case)) == pytest.approx(expected_values, rel=0, abs=1e-12, nan_ok=True), (seed, case)
 
 
 def test_the_devkit_refuses_what_we_refuse_and_scores_what_we_score(tmp_path):
@@ -72,11 +57,11 @@ def test_the_devkit_refuses_what_we_refuse_and_scores_what_we_score(tmp_path):
                 spoil(folder)
                 names.append((task, name))
                 cases.append((task, str(database), VERSION, SPLIT, str(folder), "tracking", 15))
-    for (task, name), case, expected in zip(names, cases, official(cases)):
+    for (task, name), case, expected in zip(names, cases, devkit.answers(label_oracle, cases)):
         assert ("error" in expected) == (name in bad_labels.REFUSED[task]), (task, name, expected)
         if name in bad_labels.ACCEPTED[task]:
-            got = flat(ours(*case))
-            assert got == pytest.approx(flat(expected["metrics"]), rel=0, abs=1e-12, nan_ok=True), (task, name)
+            got = devkit.flat(ours(*case))
+            assert got == pytest.approx(devkit.flat(expected["metrics"]), rel=0, abs=1e-12, nan_ok=True), (task, name)
         else:
             with pytest.raises(SubmissionError):
                 ours(*case)
@@ -97,7 +82,7 @@ def test_splits_and_sample_counts_that_the_devkit_refuses_are_refused(tmp_path):
         for task in ("lidarseg", "panoptic")
         for root, split in ((database, "mini_train"), (database, "scene-0103"), (counts, SPLIT))
     ]
-    for case, expected in zip(cases, official(cases)):
+    for case, expected in zip(cases, devkit.answers(label_oracle, cases)):
         assert "error" in expected, case
         with pytest.raises(ValueError):
             ours(*case)

@@ -15,21 +15,7 @@ from label_database import write_database as write_label_database
 from label_database import write_predictions as write_labels
 from track_database import track_results, write_track_database
 
-from geopt import cli, evaluation
-
-
-@pytest.fixture
-def score(monkeypatch, capsys):
-    """Call ``geopt score`` in this process; returns exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["geopt", "score", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return call
+from geopt import evaluation
 
 
 @pytest.fixture(scope="module")

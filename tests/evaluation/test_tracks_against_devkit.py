@@ -8,18 +8,17 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import box_oracle
+import devkit
 import pytest
 from track_database import FAR_M, track_results, version_of, write_track_database
 
 from geopt.evaluation import SubmissionError, nuscenes_tracking
 
-PYTHON = os.environ.get("GEOPT_DEVKIT_PYTHON", "")
-pytestmark = pytest.mark.skipif(not PYTHON, reason="no official devkit: set GEOPT_DEVKIT_PYTHON")
+pytestmark = devkit.needed
 
 SPLIT = "mini_val"
 # How the database is crowded, and how the tracker is; exact centres show how distances are rounded.
@@ -45,32 +44,9 @@ ODD = {
 }
 
 
-def official(cases: list[tuple[str, Path, str, str, Path]]) -> list[dict[str, Any]]:
-    # Distances depend on how the devkit's BLAS rounds. Its OpenBLAS does not know every new processor and then takes a
-    # kernel without fused multiply-add; the official numbers stored elsewhere were made with one that has it.
-    new_enough = "avx512f" in Path("/proc/cpuinfo").read_text()
-    environment = os.environ | ({"OPENBLAS_CORETYPE": "SkylakeX"} if new_enough else {})
-    done = subprocess.run(
-        [PYTHON, box_oracle.__file__],
-        input=json.dumps(cases, default=str),
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
-    return json.loads(done.stdout)
-
-
-def flat(tree: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict | list):
-        return {path: tree}
-    children = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    return {k: v for key, child in children if key != "eval_time" for k, v in flat(child, f"{path}/{key}").items()}
-
-
 def assert_same(case: tuple, expected: dict[str, Any], about: Any) -> None:
     summary, details = nuscenes_tracking(case[-1], *case[1:4], details=True)
-    got, expected = flat({"summary": summary, "details": details}), flat(expected)
+    got, expected = devkit.flat({"summary": summary, "details": details}), devkit.flat(expected)
     assert got.keys() == expected.keys(), about
     for path, value in expected.items():
         if isinstance(value, str):
@@ -90,7 +66,7 @@ def test_fresh_databases_get_the_official_numbers_and_curves(tmp_path: Path):
         path = tmp_path / f"{draw}.json"
         path.write_text(json.dumps(track_results(root, seed + draw, **tracker)))
         cases.append(("tracking", root, version_of(SPLIT), SPLIT, path))
-    for case, expected in zip(cases, official(cases)):
+    for case, expected in zip(cases, devkit.answers(box_oracle, cases)):
         assert "error" not in expected, (seed, case, expected)
         assert_same(case, expected, (seed, case))
 
@@ -105,7 +81,7 @@ def test_odd_submissions_are_scored_or_refused_as_the_devkit_does(tmp_path: Path
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(results | {"results": spoiled}))
         cases.append(("tracking", root, version_of(SPLIT), SPLIT, path))
-    answers = official(cases)
+    answers = devkit.answers(box_oracle, cases)
     assert ["error" in answer for answer in answers] == [name in REFUSED for name in ODD]
     for name, case, expected in zip(ODD, cases, answers):
         if "error" not in expected:

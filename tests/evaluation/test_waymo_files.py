@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 from waymo_database import field, label_objects, object_message, prediction_objects, random_case, write_objects
 
-from geopt import cli
 from geopt.evaluation import (
     SubmissionError,
     read_waymo_objects,
@@ -38,20 +36,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     case = random_case(41, dtype=np.float64)
     predictions = write_objects(folder / "predictions.bin", prediction_objects(case))
     return predictions, write_objects(folder / "gt.bin", label_objects(raw_labels(case)))
-
-
-@pytest.fixture
-def score(monkeypatch, capsys):
-    """Call ``geopt score`` in this process; returns exit code, standard output and standard error."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["geopt", "score", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 def test_a_file_says_what_its_columns_say(files):

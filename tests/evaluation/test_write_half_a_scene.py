@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import box_oracle
+import devkit
 import numpy as np
 import pytest
 from annotated_boxes import (
@@ -37,9 +36,6 @@ from geopt.evaluation.nuscenes_detection import CLASS_RANGE_M
 from geopt.evaluation.split_frames import split_frames
 from geopt.evaluation.write_boxes import write_detections, write_tracks
 from geopt.heads.tracker import TrackerConfig
-
-PYTHON = os.environ.get("GEOPT_DEVKIT_PYTHON", "")
-needs_devkit = pytest.mark.skipif(not PYTHON, reason="no official devkit: set GEOPT_DEVKIT_PYTHON")
 
 
 @pytest.fixture(scope="module")
@@ -168,32 +164,7 @@ def test_tracks_of_perfect_detections_score_as_high_as_gaps_allow(halves, tmp_pa
     assert short["ids"] <= 0.03 * short["tp"] and short["fp"] <= 0.01 * short["tp"] and short["ml"] == 0
 
 
-def official_scores(cases: list[tuple]) -> list[dict[str, Any]]:
-    environment = os.environ | {"OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE", _kernel())}
-    done = subprocess.run(
-        [PYTHON, box_oracle.__file__],
-        input=json.dumps(cases, default=str),
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
-    return json.loads(done.stdout)
-
-
-def _kernel() -> str:
-    """Distances of tracks depend on how the devkit's BLAS rounds; see test_tracks_against_devkit.py."""
-    return "SkylakeX" if "avx512f" in Path("/proc/cpuinfo").read_text() else ""
-
-
-def flat(tree: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict | list):
-        return {path: tree}
-    children = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    return {k: v for key, child in children if key != "eval_time" for k, v in flat(child, f"{path}/{key}").items()}
-
-
-@needs_devkit
+@devkit.needed
 def test_the_devkit_scores_the_written_files_as_we_do(halves, tmp_path):
     cases: list[tuple] = []
     for split in ("mini_val", "second_part"):
@@ -213,7 +184,7 @@ def test_the_devkit_scores_the_written_files_as_we_do(halves, tmp_path):
             write_tracks(tmp_path / f"{split}-{name}.json", tracked(halves, split, found), tokens)
             cases.append(("tracking", halves, VERSION, split, tmp_path / f"{split}-{name}.json"))
     refused = 0
-    for case, expected in zip(cases, official_scores(cases)):
+    for case, expected in zip(cases, devkit.answers(box_oracle, cases)):
         evaluate = nuscenes_detection if case[0] == "detection" else nuscenes_tracking
         if "error" in expected:
             assert case[-1].stem.split("-")[1] in ("empty", "no_tracks"), (case, expected)
@@ -222,12 +193,12 @@ def test_the_devkit_scores_the_written_files_as_we_do(halves, tmp_path):
             refused += 1
             continue
         summary, details = evaluate(case[-1], *case[1:4], details=True)
-        got, theirs = flat({"summary": summary, "details": details}), flat(expected)
+        got, theirs = devkit.flat({"summary": summary, "details": details}), devkit.flat(expected)
         assert got.keys() == theirs.keys()
         for path, value in theirs.items():
             if isinstance(value, str | bool):
                 assert got[path] == value, (case, path)
             else:
-                tolerance = 2e-5 if "motp" in path and not _kernel() else 1e-12
+                tolerance = 2e-5 if "motp" in path and not devkit.blas_kernel() else 1e-12
                 assert got[path] == pytest.approx(value, rel=0, abs=tolerance, nan_ok=True), (case, path)
     assert refused == 4

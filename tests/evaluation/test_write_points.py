@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from pathlib import Path
 
+import devkit
 import label_oracle
 import numpy as np
 import pytest
@@ -19,7 +19,6 @@ from geopt.evaluation.split_frames import split_frames
 from geopt.evaluation.write_boxes import InputsUsed
 from geopt.evaluation.write_points import LabelWriter, write_lidarseg, write_panoptic
 
-PYTHON = os.environ.get("GEOPT_DEVKIT_PYTHON", "")
 VALIDATE = """
 import sys
 from nuscenes import NuScenes
@@ -167,24 +166,19 @@ def test_frames_of_a_split_are_named_by_sample_and_scan(tmp_path):
         split_frames(root, "v1.0-mini", "val")
 
 
-@pytest.mark.skipif(not PYTHON, reason="no official devkit: set GEOPT_DEVKIT_PYTHON")
+@devkit.needed
 def test_the_devkit_scores_the_written_files_as_we_do(database, tmp_path):
     semantic = predicted(database, tmp_path / "a", "lidarseg", noise=0.2)
     labels = predicted(database, tmp_path / "b", "panoptic", noise=0.2)
     write_lidarseg(tmp_path / "out", SPLIT, semantic.items(), counts(semantic))
     subprocess.run(
-        [PYTHON, "-c", VALIDATE, VERSION, str(database), str(tmp_path / "out"), SPLIT], check=True, capture_output=True
+        [devkit.PYTHON, "-c", VALIDATE, VERSION, str(database), str(tmp_path / "out"), SPLIT],
+        check=True,
+        capture_output=True,
     )
     write_panoptic(tmp_path / "out", SPLIT, labels.items(), counts(labels), task="tracking")
     cases = [(task, database, VERSION, SPLIT, tmp_path / "out", "tracking", 15) for task in ("lidarseg", "panoptic")]
-    done = subprocess.run(
-        [PYTHON, label_oracle.__file__],
-        input=json.dumps(cases, default=str),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    expected = [answer["metrics"] for answer in json.loads(done.stdout)]
+    expected = [answer["metrics"] for answer in devkit.answers(label_oracle, cases)]
     got = nuscenes_lidarseg(tmp_path / "out", database, VERSION, SPLIT)
     assert got["miou"] == pytest.approx(expected[0]["miou"], rel=0, abs=1e-12)
     assert got["confusion_matrix_gt_rows_pred_cols"] == expected[0]["confusion_matrix_gt_rows_pred_cols"]

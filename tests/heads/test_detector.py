@@ -46,15 +46,6 @@ def metrics_of(model, *batches):
     return model.finish_validation(added([model.validation_sums(b, baseline) for b in batches]))
 
 
-@pytest.fixture
-def one_thread():
-    """Small maps are learned faster so: threads that meet after every layer cost more than they bring."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def added(parts):
     return {key: sum(part[key] for part in parts) for key in parts[0]}
 

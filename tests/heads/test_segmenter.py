@@ -35,15 +35,6 @@ def segmenter(seed=0, classes=CLASSES, **head):
     return Segmenter(PYRAMID, ("a", "b"), MODEL, HEAD.model_copy(update=head), classes, {"frame": "ego"})
 
 
-@pytest.fixture
-def one_thread():
-    """Small maps are learned faster so: threads that meet after every layer cost more than they bring."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def added(parts):
     return {key: sum(part[key] for part in parts) for key in parts[0]}
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import devkit
 import numpy as np
 import pytest
 import simulated_oracle
@@ -22,8 +22,7 @@ from geopt.simulate import scene_names
 
 pytest.importorskip("embreex")
 
-PYTHON = os.environ.get("GEOPT_DEVKIT_PYTHON", "")
-pytestmark = pytest.mark.skipif(not PYTHON, reason="no official devkit: set GEOPT_DEVKIT_PYTHON")
+pytestmark = devkit.needed
 VERSION = "v1.0-mini"
 
 
@@ -35,7 +34,7 @@ def predictions(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def official(folder, predictions) -> dict[str, Any]:
-    words = [PYTHON, simulated_oracle.__file__, str(folder.root), VERSION, str(predictions)]
+    words = [devkit.PYTHON, simulated_oracle.__file__, str(folder.root), VERSION, str(predictions)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
