@@ -85,26 +85,34 @@ class WaymoConfig(Frozen):
     """Points in zones that nobody labelled."""
 
 
-WAYMO_DEFAULTS: dict[str, Any] = {
-    "num_sweeps": 1,
-    "features": ("intensity", "elongation"),
-    "intensity_scale": 1.0,
-    "intensity_curve": "tanh",
+Kind = Literal["nuscenes", "waymo", "kitti", "semantickitti", "argoverse2", "pandaset", "folder", "shards"]
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "waymo": {
+        "num_sweeps": 1,
+        "features": ("intensity", "elongation"),
+        "intensity_scale": 1.0,
+        "intensity_curve": "tanh",
+    },
+    "kitti": {"num_sweeps": 1, "features": ("intensity",), "intensity_scale": 1.0},
+    "semantickitti": {"num_sweeps": 1, "features": ("intensity",), "intensity_scale": 1.0},
+    "argoverse2": {"num_sweeps": 1, "features": ("intensity",)},
+    "pandaset": {"num_sweeps": 1, "features": ("intensity",), "train": "all", "val": ""},
+    "folder": {"num_sweeps": 1, "features": (), "train": "all", "val": ""},
 }
-"""What other keys are where they are left out and ``kind`` is ``waymo``: what published Waymo models see."""
+"""What keys are by ``kind`` where they are left out. For Waymo it is what published models see."""
 
 
 class DataConfig(Frozen):
     """Which frames are read, from where, and what a frame consists of.
 
-    Where ``kind`` is ``waymo``, keys that are left out follow :data:`WAYMO_DEFAULTS`.
+    Keys that are left out follow :data:`DEFAULTS` of the kind.
     """
 
-    kind: Literal["nuscenes", "waymo"] = "nuscenes"
+    kind: Kind = "nuscenes"
     root: str = ""
     """Dataset folder; ``~`` is the home folder."""
     version: str = "v1.0-trainval"
-    """For nuScenes: folder of the tables below ``root``. Not read for Waymo, whose files tell."""
+    """For nuScenes: folder of the tables below ``root``. Other datasets do not need it."""
     waymo: WaymoConfig = WaymoConfig()
     """For Waymo."""
     train: str = "train"
@@ -140,9 +148,7 @@ class DataConfig(Frozen):
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_kind(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("kind") == "waymo":
-            return WAYMO_DEFAULTS | values
-        return values
+        return DEFAULTS.get(values.get("kind", ""), {}) | values if isinstance(values, dict) else values
 
     @field_validator("label_fraction")
     @classmethod

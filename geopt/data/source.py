@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt.data import fractions, splits
-from geopt.data.splits import KeyFrameRange
 from geopt.data.sweeps import Cloud
 from geopt.structures import Boxes
 
@@ -138,12 +137,14 @@ def select(
         raise ValueError(f"{who}.select: frames must be 'keyframes' or 'all_sweeps', got {frames!r}")
     key_rows = np.flatnonzero(order.is_key_frame)
     scenes = np.arange(len(order.scenes) + 1)
+    place_of = {name: place for place, name in enumerate(order.scenes)}
     first, first_key = np.searchsorted(order.scene, scenes), np.searchsorted(order.scene[key_rows], scenes)
     num_key_frames = dict(zip(order.scenes, np.diff(first_key).tolist()))
     ranges = splits.resolve(selection, known, num_key_frames, where)
     kept = np.ones(len(key_rows), dtype=bool)
     if fraction != fractions.ALL:
-        chosen = _places(order, first_key, ranges)
+        firsts = [(int(first_key[place_of[part.scene]]), part) for part in ranges]
+        chosen = np.concatenate([np.arange(first + part.start, first + part.stop) for first, part in firsts])
         rows = key_rows[chosen]
         names = [order.scenes[scene] for scene in order.scene[rows]]
         there = fractions.KeyFrames(names, order.key_frame[rows].astype(np.int64), order.timestamp_us[rows])
@@ -151,7 +152,7 @@ def select(
         kept[chosen] = fractions.choose(fraction, there, splits.scenes_of(selection, known))
     rows_of, oldest = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for part in ranges:
-        scene = order.scenes.index(part.scene)
+        scene = place_of[part.scene]
         candidates = np.arange(first[scene], first[scene + 1])
         limit = part.start if part.start else -1  # sweeps before key frame 0 belong to it
         number = order.key_frame[candidates]
@@ -162,9 +163,3 @@ def select(
         rows_of.append(candidates[wanted])
         oldest.append(np.full(int(wanted.sum()), limit))
     return Frames(np.concatenate(rows_of), np.concatenate(oldest))
-
-
-def _places(order: SweepOrder, first_key: NDArray[np.int64], ranges: Sequence[KeyFrameRange]) -> NDArray[np.int64]:
-    """Which of all key frames lie in ``ranges``."""
-    firsts = [(int(first_key[order.scenes.index(part.scene)]), part) for part in ranges]
-    return np.concatenate([np.arange(first + part.start, first + part.stop) for first, part in firsts])

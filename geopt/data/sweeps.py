@@ -30,10 +30,10 @@ class Cloud(NamedTuple):
 
     xyz: NDArray[np.float32]
     """(N, 3) metres."""
-    intensity: NDArray[np.float32]
-    """(N,) as stored, 0 to 255."""
-    ring: NDArray[np.float32]
-    """(N,) number of the laser, from 0 at the bottom."""
+    intensity: NDArray[np.float32] | None
+    """(N,) as stored; None where the dataset has none."""
+    ring: NDArray[np.float32] | None
+    """(N,) number of the laser, in nuScenes from 0 at the bottom; None where the dataset does not tell it."""
     time_lag_s: NDArray[np.float32]
     """(N,) seconds before the key frame, >= 0."""
     sweep: NDArray[np.int16]

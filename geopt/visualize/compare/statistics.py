@@ -159,6 +159,7 @@ def measure(dataset: NuScenes, selection: str, progress: Callable[[int, int], No
     boxes: list[tuple[NDArray, ...]] = []
     for frame, row in enumerate(rows):
         cloud = dataset.cloud(row)
+        assert cloud.intensity is not None and cloud.ring is not None, "nuScenes has both"
         range_m = np.hypot(*(cloud.xyz[:, :2] - cloud.sensor_origins[0, :2]).T)
         beyond = range_m >= VEHICLE_M
         xyz, far, intensity = cloud.xyz[beyond], range_m[beyond], cloud.intensity[beyond]
