@@ -1,26 +1,23 @@
 """Damaged files are refused by name; nothing crashes, hangs or asks for gigabytes."""
 
-import json
 import subprocess
 import sys
 import zlib
-from pathlib import Path
 
+import fuzzing
 import numpy as np
 import pytest
 import waymo_files
+import waymo_fuzz
 
 from geopt import _host
 from geopt.data import Waymo
 from geopt.data.waymo.segment import MAX_PIXELS
 
-TESTS = Path(__file__).parents[2]
-SIZES = {1: (64, 6), 2: (4, 6), 3: (4, 6), 4: (4, 6), 5: (4, 6)}
-
 
 @pytest.fixture(scope="module")
 def small():
-    return waymo_files.make_drive(num_frames=2, sizes=SIZES)
+    return waymo_files.make_drive(num_frames=2, sizes=waymo_fuzz.SIZES)
 
 
 def read_all(root):
@@ -28,27 +25,20 @@ def read_all(root):
     return [waymo.points(row).xyz for row in range(len(waymo))]
 
 
-def fuzz(version, seed, cases, folder):
-    script = [sys.executable, str(TESTS / "waymo_fuzz.py"), version, str(seed), str(cases), str(folder)]
-    done = subprocess.run(script, capture_output=True, text=True, cwd=TESTS, timeout=280)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout)
-    assert found["good"] + found["refused"] == cases and found["refused"] > cases / 2
-    assert found["memory_mb"] < 300 and found["slowest_s"] < 10  # of a machine that others use too
-    return found
-
-
 @pytest.mark.parametrize("version, cases", [("v1", 2000), ("v2", 250)])
 def test_damage_is_refused_by_a_value_error_that_names_the_folder(version, cases, tmp_path):
     if version == "v2":
         pytest.importorskip("pyarrow")
-    fuzz(version, 0, cases, tmp_path)
+    found = fuzzing.run(waymo_fuzz.read_all, tmp_path, cases, damage=waymo_fuzz.write(version, tmp_path))
+    assert found.good + found.refused == cases and found.refused > cases / 2
+    assert found.memory_mb < 300 and found.slowest_s < 5
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("version, cases", [("v1", 10_000), ("v2", 3000)])
 def test_much_damage_is_refused(version, cases, tmp_path):
-    fuzz(version, 1, cases, tmp_path)
+    found = fuzzing.run(waymo_fuzz.read_all, tmp_path, cases, seed=1, damage=waymo_fuzz.write(version, tmp_path))
+    assert found.refused > cases / 2 and found.memory_mb < 300 and found.slowest_s < 5
 
 
 def test_every_bit_of_a_record_is_covered_by_its_crc(small, tmp_path):
@@ -123,7 +113,7 @@ def test_shapes_that_do_not_fit_are_refused(dims, message, small, tmp_path):
 
 
 def test_frames_of_two_segments_in_a_file_are_refused(small, tmp_path):
-    other = waymo_files.make_drive(num_frames=1, sizes=SIZES, name="other")
+    other = waymo_files.make_drive(num_frames=1, sizes=waymo_fuzz.SIZES, name="other")
     messages = [waymo_files.frame_message(drive, drive.frames[0]) for drive in (small, other)]
     (tmp_path / "a.tfrecord").write_bytes(b"".join(map(waymo_files.record, messages)))
     with pytest.raises(ValueError, match="one segment, got 2"):
@@ -137,7 +127,7 @@ def test_a_record_that_is_no_frame_is_refused(tmp_path):
 
 
 def test_a_pose_that_is_no_motion_is_refused(version, tmp_path):
-    drive = waymo_files.make_drive(num_frames=1, sizes=SIZES)
+    drive = waymo_files.make_drive(num_frames=1, sizes=waymo_fuzz.SIZES)
     drive.frames[0].pose = 2 * drive.frames[0].pose
     with pytest.raises(ValueError, match="must be a rotation and a shift"):
         Waymo(waymo_files.write(drive, version, tmp_path))
