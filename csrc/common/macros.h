@@ -4,5 +4,6 @@
 #if defined(__CUDACC__)
 #define GEOPT_HD __host__ __device__ __forceinline__
 #else
-#define GEOPT_HD inline
+// Static, not merely inline: files compiled for different processors must not share one copy (common/simd.h).
+#define GEOPT_HD static inline
 #endif

@@ -66,9 +66,10 @@ def backends() -> dict[str, dict[str, str]]:
 
 def build_info() -> dict[str, str]:
     """``cuda_archs`` and ``nvcc`` (empty for a CPU build), ``compiler``, ``simd`` that the ops use (``base``: what every
-    processor of the platform has), and ``processor_simd`` that this processor would allow."""
+    processor of the platform has, ``avx2`` or ``avx512``), and ``processor_simd`` that this processor allows. The
+    environment variable ``GEOPT_SIMD`` sets a lower level for the whole process; results stay the same."""
     info = fields(torch.ops.geopt.build_info())
-    return {**info, "simd": "base", "processor_simd": torch.ops.geopt.processor_simd()}
+    return {**info, "simd": torch.ops.geopt.simd(), "processor_simd": torch.ops.geopt.processor_simd()}
 
 
 def fields(text: str) -> dict[str, str]:

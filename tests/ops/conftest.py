@@ -34,3 +34,15 @@ def threads():
             torch.set_num_threads(before)
 
     return set_threads
+
+
+@pytest.fixture(params=["base", "avx2", "avx512"])
+def simd(request):
+    """Every level of instructions that the kernels are compiled for; those that the processor lacks are skipped."""
+    levels = ("base", "avx2", "avx512")
+    processor = torch.ops.geopt.processor_simd()
+    if levels.index(request.param) > levels.index(processor):
+        pytest.skip(f"this processor has {processor} at most")
+    before = torch.ops.geopt.set_simd(request.param)
+    yield request.param
+    torch.ops.geopt.set_simd(before)
