@@ -29,7 +29,7 @@ class Case(NamedTuple):
     op: str  # "knn"
     input: str  # "nuScenes sweep"
     what: str  # "geopt k=16", or the peer and what it gives
-    count: int  # points or pairs, to divide by
+    num_items: int  # points or pairs, to divide by
     copies: Sequence[Any]  # of the input, in whatever form `run` takes
     run: Callable[[Any], object]
 
@@ -41,8 +41,8 @@ class Timing(NamedTuple):
 
     @property
     def cpu_ns(self) -> float:
-        """Least CPU time for one of ``count``."""
-        return 1e6 * min(self.cpu_ms) / max(self.case.count, 1)
+        """Least CPU time for one of ``num_items``."""
+        return 1e6 * min(self.cpu_ms) / max(self.case.num_items, 1)
 
 
 _missing: set[str] = set()
@@ -96,7 +96,7 @@ def report(timings: Sequence[Timing], threads: int, unit: str = "point") -> None
         case, wall = timing.case, timing.wall_ms
         ratio = timing.cpu_ns / first.setdefault((case.op, case.input), timing.cpu_ns)
         print(
-            f"| {case.op} | {case.input} | {case.count:,} | {case.what} | {statistics.median(wall):.2f} "
+            f"| {case.op} | {case.input} | {case.num_items:,} | {case.what} | {statistics.median(wall):.2f} "
             f"| {min(wall):.2f}-{max(wall):.2f} | {min(timing.cpu_ms):.2f} | {timing.cpu_ns:.1f} | {ratio:.2f} |",
             flush=True,
         )
