@@ -1,6 +1,7 @@
-"""The official nuScenes splits, and the class maps of nuScenes and Waymo. Needs no torch.
+"""Official splits and class maps of nuScenes, Waymo and SemanticKITTI. Needs no torch.
 
-Source: nuscenes-devkit 1.2.0; label.proto and segmentation.proto of the Waymo Open Dataset 1.6.7.
+Source: nuscenes-devkit 1.2.0; label.proto and segmentation.proto of the Waymo Open Dataset 1.6.7; config/semantic-kitti.yaml
+of semantic-kitti-api.
 """
 
 from __future__ import annotations
@@ -14,14 +15,19 @@ from numpy.typing import NDArray
 
 from geopt import resources
 
-DATASETS = ("nuscenes", "waymo")
+DATASETS = ("nuscenes", "waymo", "semantickitti")
 
 
 @functools.cache
-def splits() -> dict[str, tuple[str, ...]]:
-    """Scene names of train (700), val (150), test (150), mini_train (8), mini_val (2), and of train_detect and
-    train_track (350 each), the halves of train."""
-    file = resources.path("datasets", "nuscenes/splits.json")
+def splits(dataset: str = "nuscenes") -> dict[str, tuple[str, ...]]:
+    """Scenes of each split.
+
+    Args:
+        dataset: ``nuscenes``, scene names of train (700), val (150), test (150), mini_train (8), mini_val (2), and of
+            train_detect and train_track (350 each), the halves of train; or ``semantickitti``, sequences of train (10),
+            val (1, officially called valid) and test (11).
+    """
+    file = resources.path("datasets", f"{dataset}/splits.json")
     return msgspec.json.decode(file.read_bytes(), type=dict[str, tuple[str, ...]])
 
 
@@ -40,8 +46,9 @@ def class_map(benchmark: str, dataset: str = "nuscenes") -> ClassMap:
 
     Args:
         benchmark: Of nuScenes ``detection`` (10), ``tracking`` (7) or ``lidarseg`` (16 and ignore); of Waymo ``detection``
-            (3; signs are left out, as from the overall scores) or ``lidarseg`` (22 and undefined).
-        dataset: ``nuscenes`` or ``waymo``.
+            (3; signs are left out, as from the overall scores) or ``lidarseg`` (22 and undefined); of SemanticKITTI ``lidarseg``
+            (19 and unlabeled, of a single scan: what moves has the class of what stands).
+        dataset: ``nuscenes``, ``waymo`` or ``semantickitti``.
 
     Raises:
         ValueError: there is no such dataset or benchmark.
@@ -53,6 +60,24 @@ def class_map(benchmark: str, dataset: str = "nuscenes") -> ClassMap:
     if benchmark not in maps:
         raise ValueError(f"class_map: benchmark must be one of {', '.join(maps)}, got {benchmark!r}")
     return maps[benchmark]
+
+
+@functools.cache
+def semantickitti_ids() -> dict[str, int]:
+    """Number in the label files of each of the 34 categories of SemanticKITTI, ascending."""
+    file = resources.path("datasets", "semantickitti/categories.json")
+    return msgspec.json.decode(file.read_bytes(), type=dict[str, int])
+
+
+@functools.cache
+def semantickitti_class_of_id() -> NDArray[np.int16]:
+    """(65536,) class, 0 to 19, of each number in the label files; -1 for a number that is no category."""
+    mapping = class_map("lidarseg", "semantickitti")
+    numbers = np.full(1 << 16, -1, dtype=np.int16)
+    for name, number in semantickitti_ids().items():
+        numbers[number] = mapping.classes.index(mapping.class_of_category[name])
+    numbers.flags.writeable = False
+    return numbers
 
 
 def lidarseg_class_of_index(categories: Mapping[int, str]) -> NDArray[np.int16]:
@@ -73,4 +98,22 @@ def lidarseg_class_of_index(categories: Mapping[int, str]) -> NDArray[np.int16]:
         if name not in mapping.class_of_category:
             raise ValueError(f"lidarseg_class_of_index: category must be one of the 32 of lidarseg, got {name!r}")
         numbers[index] = mapping.classes.index(mapping.class_of_category[name])
+    return numbers
+
+
+@functools.cache
+def semantickitti_labels() -> dict[int, str]:
+    """Category of each of the 34 numbers that SemanticKITTI's labels have in their lower 16 bits."""
+    file = resources.path("datasets", "semantickitti/labels.json")
+    return msgspec.json.decode(file.read_bytes(), type=dict[int, str])
+
+
+@functools.cache
+def semantickitti_class_of_label() -> NDArray[np.int32]:
+    """(65536,) number of the class, 0 (unlabeled) to 19, of each label; -1 where there is no such label."""
+    mapping = class_map("lidarseg", "semantickitti")
+    numbers = np.full(1 << 16, -1, dtype=np.int32)
+    for label, category in semantickitti_labels().items():
+        numbers[label] = mapping.classes.index(mapping.class_of_category[category])
+    numbers.flags.writeable = False  # it is shared by all who ask
     return numbers
