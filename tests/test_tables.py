@@ -88,3 +88,20 @@ def test_resources_are_those_of_the_wheel_before_those_of_the_checkout(tmp_path,
         assert resources.path("datasets", "x.json") == place / "x.json"
     with pytest.raises(ValueError, match="kind must be one of configs, datasets, got 'docs'"):
         resources.path("docs")
+
+
+def test_what_moves_in_semantickitti_has_the_class_of_what_stands():
+    labels, classes = official.semantickitti_labels(), official.class_map("lidarseg", "semantickitti").classes
+    class_of = official.semantickitti_class_of_label()
+    assert len(labels) == 34 and np.flatnonzero(class_of >= 0).tolist() == sorted(labels)
+    moving = {label: name for label, name in labels.items() if name.startswith("moving-")}
+    assert set(moving) == set(range(252, 260))
+    still = {name: label for label, name in labels.items()}
+    for label, name in moving.items():
+        assert class_of[label] == class_of[still[name.removeprefix("moving-")]] > 0
+    assert [label for label in labels if class_of[label] == 0] == [0, 1, 52, 99]
+    assert classes[class_of[13]] == classes[class_of[16]] == "other-vehicle" and classes[class_of[60]] == "road"
+    assert set(class_of[list(labels)].tolist()) == set(range(20))
+    parts = official.splits("semantickitti")
+    assert sorted(name for part in parts.values() for name in part) == [f"{i:02d}" for i in range(22)]
+    assert parts["val"] == ("08",)
