@@ -62,24 +62,6 @@ def class_map(benchmark: str, dataset: str = "nuscenes") -> ClassMap:
     return maps[benchmark]
 
 
-@functools.cache
-def semantickitti_ids() -> dict[str, int]:
-    """Number in the label files of each of the 34 categories of SemanticKITTI, ascending."""
-    file = resources.path("datasets", "semantickitti/categories.json")
-    return msgspec.json.decode(file.read_bytes(), type=dict[str, int])
-
-
-@functools.cache
-def semantickitti_class_of_id() -> NDArray[np.int16]:
-    """(65536,) class, 0 to 19, of each number in the label files; -1 for a number that is no category."""
-    mapping = class_map("lidarseg", "semantickitti")
-    numbers = np.full(1 << 16, -1, dtype=np.int16)
-    for name, number in semantickitti_ids().items():
-        numbers[number] = mapping.classes.index(mapping.class_of_category[name])
-    numbers.flags.writeable = False
-    return numbers
-
-
 def lidarseg_class_of_index(categories: Mapping[int, str]) -> NDArray[np.int16]:
     """Number of the lidarseg class (0 to 16) of each fine label.
 
