@@ -84,6 +84,23 @@ def rigid(quat_wxyz: NDArray[np.float64], translation: NDArray[np.float64]) -> N
     return np.concatenate([rotation_matrix(quat_wxyz), translation[:, None]], axis=1)
 
 
+def check_rigid(motions: NDArray[np.float64], what: str) -> None:
+    """Refuse matrices that are no rotations, or no rigid motions; float32 is exact enough.
+
+    Args:
+        motions: (N, 3, 3), (N, 3, 4) or (N, 4, 4).
+
+    Raises:
+        ValueError: begins with ``what``.
+    """
+    turns = motions[:, :3, :3]
+    with np.errstate(all="ignore"):
+        off = np.abs(turns @ turns.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2), initial=0)
+        is_turn = (off < 1e-3) & (np.linalg.det(turns) > 0)
+    if not (is_turn & np.isfinite(motions).all(axis=(1, 2))).all():
+        raise ValueError(f"{what} must be a rotation" + (" and a shift" if motions.shape[2] == 4 else ""))
+
+
 def inverse(motion: NDArray[np.float64]) -> NDArray[np.float64]:
     """(3, 4) motion that undoes ``motion``."""
     turned_back = motion[:, :3].T

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt import cache
+from geopt.data.sweeps import check_rigid
 
 TOP = 1
 """Number of the lidar on the roof, whose turns have a pose for each pixel."""
@@ -161,19 +162,6 @@ def check_calibration(number: int, calibration: Calibration) -> None:
         ValueError: says of which lidar.
     """
     check_rigid(calibration.extrinsic[None], f"extrinsic of lidar {number}")
-
-
-def check_rigid(motions: NDArray[np.float64], what: str) -> None:
-    """Refuse (N, 4, 4) matrices that are no rigid motions; float32 is exact enough.
-
-    Raises:
-        ValueError: begins with ``what``.
-    """
-    turns = motions[:, :3, :3]
-    with np.errstate(all="ignore"):
-        off = np.abs(turns @ turns.swapaxes(1, 2) - np.eye(3)).max(axis=(1, 2), initial=0)
-    if not ((off < 1e-3) & np.isfinite(motions).all(axis=(1, 2))).all():
-        raise ValueError(f"{what} must be a rotation and a shift")
 
 
 def pack(index: SegmentIndex) -> cache.Arrays:

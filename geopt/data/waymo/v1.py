@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt import _host
+from geopt.data.sweeps import check_rigid
 from geopt.data.waymo.segment import (
     MAX_PIXELS,
     TOP,
@@ -19,7 +20,6 @@ from geopt.data.waymo.segment import (
     Stats,
     check_calibration,
     check_image,
-    check_rigid,
 )
 
 RANGE, POSE, SEGMENTATION = 2, 4, 6

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geopt.data.sweeps import check_rigid
 from geopt.data.waymo.component import Component
 from geopt.data.waymo.segment import (
     MAX_PIXELS,
@@ -20,7 +21,6 @@ from geopt.data.waymo.segment import (
     Stats,
     check_calibration,
     check_image,
-    check_rigid,
 )
 
 SEGMENT, TIME, LASER, OBJECT = (
