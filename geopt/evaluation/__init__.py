@@ -5,6 +5,7 @@ from geopt.evaluation.nuscenes_detection import nuscenes_detection
 from geopt.evaluation.nuscenes_lidarseg import nuscenes_lidarseg
 from geopt.evaluation.nuscenes_panoptic import nuscenes_panoptic
 from geopt.evaluation.nuscenes_tracking import nuscenes_tracking
+from geopt.evaluation.semantickitti_segmentation import semantickitti_segmentation
 from geopt.evaluation.waymo_detection import waymo_all_ns, waymo_detection
 from geopt.evaluation.waymo_files import read_waymo_objects, waymo_detection_files, waymo_segmentation_files
 from geopt.evaluation.waymo_iou import waymo_iou
@@ -18,6 +19,7 @@ __all__ = [
     "nuscenes_panoptic",
     "nuscenes_tracking",
     "read_waymo_objects",
+    "semantickitti_segmentation",
     "waymo_all_ns",
     "waymo_detection",
     "waymo_detection_files",

@@ -1,0 +1,157 @@
+"""SemanticKITTI: the official formulas, counted another way, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geopt import official
+from geopt.evaluation import SubmissionError, semantickitti_segmentation
+from geopt.evaluation.semantickitti_segmentation import CLASSES, summary
+
+LABELS = np.array(sorted(official.semantickitti_labels()))
+# config/semantic-kitti.yaml of semantic-kitti-api
+MERGED = {
+    **{1: [10, 252], 2: [11], 3: [15], 4: [18, 258], 5: [13, 16, 20, 256, 257, 259], 6: [30, 254], 7: [31, 253]},
+    **{8: [32, 255], 9: [40, 60], 10: [44], 11: [48], 12: [49], 13: [50], 14: [51], 15: [70], 16: [71], 17: [72]},
+    **{18: [80], 19: [81]},
+}
+
+SCORED = [label for labels in MERGED.values() for label in labels]
+
+
+def write(folder, labels, kind="labels", sequence="08"):
+    """A file for each array of labels, with instance numbers in the upper bits."""
+    path = folder / "sequences" / sequence / kind
+    path.mkdir(parents=True, exist_ok=True)
+    for number, of_scan in enumerate(labels):
+        of_scan = np.asarray(of_scan, dtype=np.uint32)
+        instances = np.arange(len(of_scan), dtype=np.uint32) % 7
+        (of_scan | instances << 16).tofile(path / f"{number:06d}.label")
+    return folder
+
+
+def by_sets(truth, predicted):
+    """IoU of each class and the accuracy, from sets of points that are labelled."""
+    labelled = set(np.flatnonzero(np.isin(truth, SCORED)))
+    iou, right, said_anything = {}, 0, 0
+    for number, labels in MERGED.items():
+        true = set(np.flatnonzero(np.isin(truth, labels)))
+        said = set(np.flatnonzero(np.isin(predicted, labels))) & labelled
+        iou[CLASSES[number]] = len(true & said) / len(true | said) if true | said else 0.0
+        right, said_anything = right + len(true & said), said_anything + len(said)
+    return iou, right / said_anything
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_equals_sets_of_points(seed, tmp_path):
+    rng = np.random.default_rng(seed)
+    known = rng.choice(LABELS, size=int(rng.integers(2, len(LABELS) + 1)), replace=False)
+    truth = [rng.choice(known, size=int(rng.integers(1, 3000))) for _ in range(4)]
+    predicted = [np.where(rng.random(len(t)) < 0.7, t, rng.choice(LABELS, size=len(t))) for t in truth]
+    write(tmp_path / "truth", truth[:3])
+    write(tmp_path / "truth", truth[3:], sequence="05")
+    write(tmp_path / "mine", predicted[:3], "predictions")
+    write(tmp_path / "mine", predicted[3:], "predictions", "05")
+    got = semantickitti_segmentation(tmp_path / "truth", tmp_path / "mine", ["08", "05"])
+    iou, accuracy = by_sets(np.concatenate(truth), np.concatenate(predicted))
+    assert got["iou_per_class"] == pytest.approx(iou, abs=1e-12)
+    assert got["miou"] == pytest.approx(np.mean(list(iou.values())), abs=1e-12)
+    assert got["accuracy"] == pytest.approx(accuracy, abs=1e-12)
+    labelled = np.isin(np.concatenate(truth), SCORED)
+    assert np.sum(got["confusion_matrix_gt_rows_pred_cols"]) == labelled.sum()
+    for threads in (1, 3):
+        again = semantickitti_segmentation(tmp_path / "truth", tmp_path / "mine", ("08", "05"), num_threads=threads)
+        assert again == got
+
+
+def test_real_labels(shared_data, tmp_path):
+    """Those of a real scan, as its own prediction and with a third of the points said to be something else."""
+    path = shared_data / "semantickitti" / "sequences" / "00" / "labels" / "000000.label"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    truth = np.fromfile(path, dtype=np.uint32) & 0xFFFF
+    rng = np.random.default_rng(0)
+    other = np.where(rng.random(len(truth)) < 1 / 3, rng.choice(LABELS, size=len(truth)), truth)
+    for predicted in (truth, other):
+        write(tmp_path, [predicted], "predictions", "00")
+        got = semantickitti_segmentation(shared_data / "semantickitti", tmp_path, ["00"])
+        iou, accuracy = by_sets(truth, predicted)
+        assert got["iou_per_class"] == pytest.approx(iou, abs=1e-12)
+        assert got["accuracy"] == pytest.approx(accuracy, abs=1e-12)
+    present = [number for number, labels in MERGED.items() if np.isin(truth, labels).any()]
+    write(tmp_path, [truth], "predictions", "00")
+    perfect = semantickitti_segmentation(shared_data / "semantickitti", tmp_path, ["00"])
+    assert 5 < len(present) < 19 and perfect["accuracy"] == 1
+    assert perfect["miou"] == pytest.approx(len(present) / 19)  # classes that are nowhere count 0
+
+
+def test_points_said_to_be_unlabeled_are_misses_and_no_part_of_the_accuracy(tmp_path):
+    write(tmp_path, [[10, 10, 10, 70, 0, 99]])
+    write(tmp_path, [[10, 0, 70, 70, 10, 70]], "predictions")
+    got = semantickitti_segmentation(tmp_path, tmp_path)
+    assert got["iou_per_class"]["car"] == pytest.approx(1 / 3)
+    assert got["iou_per_class"]["vegetation"] == pytest.approx(1 / 2)
+    assert got["miou"] == pytest.approx((1 / 3 + 1 / 2) / 19)
+    assert got["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_moving_is_as_good_as_standing(tmp_path):
+    write(tmp_path, [[252, 254, 257, 259, 60]])
+    write(tmp_path, [[10, 30, 20, 16, 40]], "predictions")
+    scores = semantickitti_segmentation(tmp_path, tmp_path)["iou_per_class"]
+    assert {name for name, iou in scores.items() if iou > 0.999} == {"car", "person", "other-vehicle", "road"}
+
+
+def test_nothing_labelled_scores_nothing():
+    got = summary(np.diag([5] + [0] * 19))
+    assert got["miou"] == got["accuracy"] == 0
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Folders of labels and of predictions that are right, two scans each."""
+    labels = [[10, 40, 40, 0], [70, 50, 81]]
+    return write(tmp_path / "truth", labels), write(tmp_path / "mine", labels, "predictions")
+
+
+@pytest.mark.parametrize("side", [0, 1], ids=["truth", "prediction"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "must hold a label of 4 bytes for each point, got 0 bytes"),
+        (b"1234567", "must hold a label of 4 bytes for each point, got 7 bytes"),
+        (np.array([70, 50, 2 + (3 << 16)], "<u4").tobytes(), r"label 2 of point 2 is none of the dataset's, .*classes"),
+        (np.array([70, 50, 0xFFFF], "<u4").tobytes(), "label 65535 of point 2"),
+    ],
+)
+def test_damaged_files_are_named(side, content, message, pair):
+    path = pair[side] / "sequences/08" / ("labels", "predictions")[side] / "000001.label"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"semantickitti_segmentation: {path}:? {message}") as caught:
+        semantickitti_segmentation(*pair)
+    assert isinstance(caught.value, SubmissionError) == (side == 1)
+
+
+def test_missing_and_unknown_files_are_named(pair):
+    truth, mine = pair
+    path = mine / "sequences/08/predictions/000001.label"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8])
+    with pytest.raises(SubmissionError, match=rf"{path} must hold 3 labels of 4 bytes, as many as .*, got 2"):
+        semantickitti_segmentation(truth, mine)
+    path.unlink()
+    with pytest.raises(SubmissionError, match=rf"{path} is missing \(1 such files\)"):
+        semantickitti_segmentation(truth, mine)
+    path.write_bytes(whole)
+    (path.parent / "000002.label").write_bytes(whole)
+    with pytest.raises(SubmissionError, match=r"000002\.label belongs to no scan with labels in"):
+        semantickitti_segmentation(truth, mine)
+    with pytest.raises(FileNotFoundError, match=r"sequences/11/labels must hold the labels .*not public"):
+        semantickitti_segmentation(truth, mine, "test")
+
+
+@pytest.mark.parametrize("split", ["valid", "08", [], [8], ["../08"]])
+def test_splits_that_are_none_are_refused(split, pair):
+    with pytest.raises(ValueError, match=r"split must .*list"):
+        semantickitti_segmentation(*pair, split)
