@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from geopt import cache, official, tables
 from geopt.data import fractions, source
+from geopt.data.posed import PosedScans
 from geopt.data.source import FrameKind, Frames, LabelKind, ModelFrame, Objects, SweepOrder
-from geopt.data.sweeps import POINT_BYTES, Cloud, Sweep, aggregate, compose, inverse, rigid, rotation_matrix
+from geopt.data.sweeps import POINT_BYTES, SweepPoints, compose, inverse, read_points, rigid, rotation_matrix
 from geopt.structures import Boxes
 
 FRAME_NAME = re.compile(r"(?P<scene>.+)/(?P<key_frame>\d+)(?P<after>[+-]\d+)?")
 
 
-class NuScenes:
+class NuScenes(PosedScans):
     """Reads a nuScenes folder in place; nothing is converted.
 
     Large tables are kept as arrays under ``$XDG_CACHE_HOME/geopt`` until they change. A frame is named
@@ -35,6 +36,10 @@ class NuScenes:
         FileNotFoundError: the folder or a table is missing.
         ValueError: ``root`` is empty, a table is damaged, or tables do not belong together.
     """
+
+    kind = "NuScenes"
+    sensor = "HDL-32E"
+    points_frame: ModelFrame = "lidar"
 
     def __init__(self, root: str | Path, version: str) -> None:
         if not str(root):
@@ -91,6 +96,12 @@ class NuScenes:
                     ) from error
         return known
 
+    @property
+    def order(self) -> SweepOrder:
+        """All sweeps."""
+        table = self.sweeps
+        return SweepOrder(self.scenes, table.scene, table.key_frame, table.is_key_frame, table.timestamp_us)
+
     def select(self, selection: str, frames: FrameKind = "keyframes", fraction: str = fractions.ALL) -> Frames:
         """Choose frames by split, scene or slice of a scene.
 
@@ -107,9 +118,7 @@ class NuScenes:
             ValueError: see :func:`geopt.data.splits.resolve`; ``frames`` is neither; there is no such fraction, or it
                 keeps nothing.
         """
-        table = self.sweeps
-        order = SweepOrder(self.scenes, table.scene, table.key_frame, table.is_key_frame, table.timestamp_us)
-        return source.select("NuScenes", order, self.splits(), selection, frames, fraction, str(self.folder))
+        return source.select("NuScenes", self.order, self.splits(), selection, frames, fraction, str(self.folder))
 
     def name(self, row: int) -> str:
         """Name of a sweep, such as ``scene-0523/12`` or ``scene-0523/12+3``."""
@@ -177,44 +186,15 @@ class NuScenes:
         """(3, 4) where the vehicle was in the map at the time of the sweep, metres."""
         return rigid(self.sweeps.ego_quat_wxyz[row], self.sweeps.ego_translation[row])
 
-    def global_from_model(self, row: int, frame: ModelFrame = "ego") -> NDArray[np.float64]:
-        """(3, 4) where the model frame was in the map at the time of the sweep, metres.
+    def read(self, row: int) -> SweepPoints:
+        """The points of a sweep, in the frame of the LiDAR.
 
         Raises:
-            ValueError: ``frame`` is neither ``ego`` nor ``lidar``.
+            FileNotFoundError: the LiDAR file is missing; names it.
+            ValueError: it is cut short; names it.
         """
-        return compose(self.global_from_ego(row), inverse(self._model_from_ego(row, frame)))
-
-    def cloud(self, row: int, past: Sequence[int] = (), frame: ModelFrame = "ego") -> Cloud:
-        """Bring a sweep and past sweeps into the frame of the former.
-
-        Points go LiDAR, ego at the time of their sweep, global, ego at the time of ``row``, in float64. Those of past
-        sweeps with |x| < 1 m and |y| < 1 m from the sensor are removed.
-
-        Args:
-            row: The newest sweep.
-            past: Older sweeps, newest first, as :meth:`past` gives them.
-            frame: Of the result: ``ego`` or ``lidar`` at the time of ``row``.
-
-        Raises:
-            FileNotFoundError: a LiDAR file is missing; names it.
-            ValueError: a LiDAR file is cut short; names it. Or ``frame`` is neither.
-        """
-        model_from_ego = self._model_from_ego(row, frame)
-        # The frame's own points need no pose, and none in the LiDAR frame: their bits stay those of the file.
-        own = self.ego_from_lidar(row) if frame == "ego" else np.eye(3, 4)
-        sweeps = [Sweep(self.path(row), own, 0.0)]
-        model_from_global = compose(model_from_ego, inverse(self.global_from_ego(row)))
-        for other in past:
-            motion = compose(model_from_global, compose(self.global_from_ego(other), self.ego_from_lidar(other)))
-            lag_us = int(self.sweeps.timestamp_us[row] - self.sweeps.timestamp_us[other])
-            sweeps.append(Sweep(self.path(other), motion, lag_us * 1e-6))
-        return aggregate(sweeps)
-
-    def _model_from_ego(self, row: int, frame: ModelFrame) -> NDArray[np.float64]:
-        if frame not in ("ego", "lidar"):
-            raise ValueError(f"NuScenes: frame must be 'ego' or 'lidar', got {frame!r}")
-        return np.eye(3, 4) if frame == "ego" else inverse(self.ego_from_lidar(row))
+        points = read_points(self.path(row))
+        return SweepPoints(points[:, :3], intensity=points[:, 3], ring=points[:, 4])
 
     def load_annotations(self) -> None:
         """Read :attr:`annotations` now."""
@@ -245,7 +225,7 @@ class NuScenes:
             FileNotFoundError: a table is missing.
         """
         table, rows = self.annotations, self._annotation_rows("boxes", row)
-        motion = compose(self._model_from_ego(row, frame), inverse(self.global_from_ego(row)))
+        motion = compose(self.model_from_ego(row, frame), inverse(self.global_from_ego(row)))
         turn = motion[:, :3]
         forward = (turn @ rotation_matrix(table.quat_wxyz[rows]))[:, :, 0]
         geometry = np.concatenate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,26 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from geopt.data import fractions, source
+from geopt.data.posed import PosedScans
 from geopt.data.source import FrameKind, Frames, LabelKind, ModelFrame, Objects, SweepOrder
-from geopt.data.sweeps import Cloud, apply, compose, inverse
+from geopt.data.sweeps import SweepPoints as SweepPoints
 from geopt.structures import Boxes
 
 FRAME_NAME = re.compile(r"(?P<scene>.+)/(?P<number>\d+)")
-
-
-class SweepPoints(NamedTuple):
-    """One scan. N points."""
-
-    xyz: NDArray[np.float32]
-    """(N, 3) metres, in the ego frame at the time of the scan."""
-    intensity: NDArray[np.float32] | None = None
-    """(N,) as stored."""
-    ring: NDArray[np.float32] | None = None
-    """(N,) number of the laser."""
-    elongation: NDArray[np.float32] | None = None
-    """(N,) how much longer than the pulse the return was."""
-    time_offset_s: NDArray[np.float32] | None = None
-    """(N,) when the point was measured, seconds after the time of the scan; negative before it."""
 
 
 class ScanIndex(NamedTuple):
@@ -48,7 +33,7 @@ class ScanIndex(NamedTuple):
     """(S, 3, 4) where the vehicle was, metres; None where nobody knows, so that scans cannot be put together."""
 
 
-class ScanSource(abc.ABC):
+class ScanSource(PosedScans):
     """A dataset whose scans are all alike, so that every one is a key frame; a :class:`geopt.data.source.Source`.
 
     A frame is named ``SCENE/12``, counted from 0.
@@ -67,26 +52,13 @@ class ScanSource(abc.ABC):
         self._splits = {"all": index.scenes, **splits}
         self._first = np.searchsorted(index.scene, np.arange(len(index.scenes) + 1))
         self._scene_rows = {name: row for row, name in enumerate(index.scenes)}
-        self._order = SweepOrder(
+        self.order = SweepOrder(
             scenes=index.scenes,
             scene=index.scene,
             key_frame=np.arange(len(index.scene)) - self._first[index.scene],
             is_key_frame=np.ones(len(index.scene), dtype=bool),
             timestamp_us=index.timestamp_us,
         )
-
-    @abc.abstractmethod
-    def read(self, row: int) -> SweepPoints:
-        """The points of a scan.
-
-        Raises:
-            FileNotFoundError: the file is missing; names it.
-            ValueError: the file is damaged; names it.
-        """
-
-    @abc.abstractmethod
-    def ego_from_lidar(self, row: int) -> NDArray[np.float64]:
-        """(3, 4) where the sensor is on the vehicle, metres."""
 
     def ego_boxes(self, row: int) -> Boxes:
         """Annotated boxes of a scan for which :meth:`is_key_frame` holds, in the ego frame.
@@ -135,11 +107,11 @@ class ScanSource(abc.ABC):
         Raises:
             ValueError: see :func:`geopt.data.source.select`.
         """
-        return source.select(self.kind, self._order, self.splits(), selection, frames, fraction, str(self.root))
+        return source.select(self.kind, self.order, self.splits(), selection, frames, fraction, str(self.root))
 
     def number(self, row: int) -> int:
         """Number of a scan in its scene, from 0."""
-        return int(self._order.key_frame[row])
+        return int(self.order.key_frame[row])
 
     def name(self, row: int) -> str:
         """Name of a scan, ``SCENE/12``."""
@@ -180,53 +152,7 @@ class ScanSource(abc.ABC):
         poses = self.index.global_from_ego
         return np.eye(3, 4) if poses is None else poses[row]
 
-    def global_from_model(self, row: int, frame: ModelFrame = "ego") -> NDArray[np.float64]:
-        """(3, 4) where the model frame was in the map at the time of a scan, metres.
-
-        Raises:
-            ValueError: ``frame`` is neither ``ego`` nor ``lidar``.
-        """
-        return compose(self.global_from_ego(row), inverse(self._model_from_ego(row, frame)))
-
-    def _model_from_ego(self, row: int, frame: ModelFrame) -> NDArray[np.float64]:
-        if frame not in ("ego", "lidar"):
-            raise ValueError(f"{self.kind}: frame must be 'ego' or 'lidar', got {frame!r}")
-        return np.eye(3, 4) if frame == "ego" else inverse(self.ego_from_lidar(row))
-
-    def cloud(self, row: int, past: Sequence[int] = (), frame: ModelFrame = "ego") -> Cloud:
-        """Bring a scan and past scans into the frame of the former.
-
-        Args:
-            row: The newest scan.
-            past: Older scans, newest first, as :meth:`past` gives them.
-            frame: Of the result: ``ego`` or ``lidar`` at the time of ``row``.
-
-        Raises:
-            FileNotFoundError, ValueError: see :meth:`read`; or ``frame`` is neither.
-        """
-        model_from_ego = self._model_from_ego(row, frame)
-        model_from_global = compose(model_from_ego, inverse(self.global_from_ego(row)))
-        rows = [row, *past]
-        parts = [self.read(other) for other in rows]
-        xyz, origins = [], []
-        for other, part in zip(rows, parts):
-            # the scan's own points need no pose, and none in the ego frame: their bits stay
-            motion = model_from_ego if other == row else compose(model_from_global, self.global_from_ego(other))
-            xyz.append(part.xyz if other == row and frame == "ego" else apply(motion, part.xyz))
-            origins.append(compose(motion, self.ego_from_lidar(other))[:, 3])
-        counts = [len(part.xyz) for part in parts]
-        lags = np.array([self.timestamp_us(row) - self.timestamp_us(other) for other in rows]) * 1e-6
-        return Cloud(
-            xyz=np.concatenate(xyz),
-            intensity=_joined([part.intensity for part in parts]),
-            ring=_joined([part.ring for part in parts]),
-            time_lag_s=np.repeat(lags.astype(np.float32), counts),
-            sweep=np.repeat(np.arange(len(rows), dtype=np.int16), counts),
-            sensor_origins=np.array(origins, dtype=np.float32),
-            elongation=_joined([part.elongation for part in parts]),
-        )
-
-    def load_annotations(self) -> None:  # noqa: B027, readers with tables of boxes have something to do here
+    def load_annotations(self) -> None:
         """Nothing: boxes lie with their scans."""
 
     def objects(self, row: int) -> Objects:
@@ -244,7 +170,7 @@ class ScanSource(abc.ABC):
         Raises:
             FileNotFoundError, ValueError: as :meth:`ego_boxes`; or ``frame`` is neither.
         """
-        boxes, motion = self.ego_boxes(row), self._model_from_ego(row, frame)
+        boxes, motion = self.ego_boxes(row), self.model_from_ego(row, frame)
         return boxes if frame == "ego" else moved(boxes, motion, frame)
 
 
@@ -267,8 +193,3 @@ def moved(boxes: Boxes, motion: NDArray[np.float64], frame: str) -> Boxes:
         num_points=boxes.num_points,
         frame=frame,
     )
-
-
-def _joined(columns: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
-    present = [column for column in columns if column is not None]
-    return np.concatenate(present) if len(present) == len(columns) else None

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt.data import fractions, splits
-from geopt.data.sweeps import Cloud
+from geopt.data.sweeps import Cloud, SweepPoints
+from geopt.data.sweeps import ModelFrame as ModelFrame
 from geopt.structures import Boxes
 
 FrameKind = Literal["keyframes", "all_sweeps"]
-ModelFrame = Literal["ego", "lidar"]
 LabelKind = Literal["fine", "coarse"]
 
 
@@ -47,6 +47,25 @@ class Source(Protocol):
         """For messages."""
         ...
 
+    @property
+    def sensor(self) -> str:
+        """Short name of what measured, such as ``HDL-32E``."""
+        ...
+
+    @property
+    def points_frame(self) -> ModelFrame:
+        """Frame of :meth:`read`, see :class:`geopt.data.posed.PosedScans`."""
+        ...
+
+    @property
+    def order(self) -> SweepOrder:
+        """All sweeps."""
+        ...
+
+    def splits(self) -> dict[str, Sequence[str]]:
+        """Scene names of each split."""
+        ...
+
     def select(self, selection: str, frames: FrameKind = "keyframes", fraction: str = fractions.ALL) -> Frames:
         """Choose frames by split, scene or slice of a scene."""
         ...
@@ -73,6 +92,18 @@ class Source(Protocol):
 
     def past(self, row: int, count: int, oldest_key_frame: int = -1) -> list[int]:
         """Rows of up to ``count`` sweeps before a sweep, newest first."""
+        ...
+
+    def read(self, row: int) -> SweepPoints:
+        """The points of one sweep."""
+        ...
+
+    def ego_from_lidar(self, row: int) -> NDArray[np.float64]:
+        """(3, 4) where the sensor is on the vehicle, metres."""
+        ...
+
+    def global_from_ego(self, row: int) -> NDArray[np.float64]:
+        """(3, 4) where the vehicle was in the map at the time of the sweep, metres."""
         ...
 
     def cloud(self, row: int, past: Sequence[int] = (), frame: ModelFrame = "ego") -> Cloud:

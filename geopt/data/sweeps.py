@@ -1,10 +1,9 @@
-"""One cloud from several sweeps: files, rigid motions, close points."""
+"""Scans, clouds of them, and rigid motions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,22 @@ CLOSE_M = 1.0
 """Past points nearer than this to the sensor, in x and in y, lie on the vehicle, which has moved on since."""
 
 
-class Sweep(NamedTuple):
-    """A file and how to bring it to the frame of the cloud."""
+ModelFrame = Literal["ego", "lidar"]
 
-    path: Path
-    model_from_lidar: NDArray[np.float64]
-    """(3, 4) rotation and translation, metres."""
-    time_lag_s: float
-    """Seconds before the key frame, >= 0."""
+
+class SweepPoints(NamedTuple):
+    """One scan. N points."""
+
+    xyz: NDArray[np.float32]
+    """(N, 3) metres, in the ego frame at the time of the scan, or where its reader says so in that of the LiDAR."""
+    intensity: NDArray[np.float32] | None = None
+    """(N,) as stored."""
+    ring: NDArray[np.float32] | None = None
+    """(N,) number of the laser."""
+    elongation: NDArray[np.float32] | None = None
+    """(N,) how much longer than the pulse the return was."""
+    time_offset_s: NDArray[np.float32] | None = None
+    """(N,) when the point was measured, seconds after the time of the scan; negative before it."""
 
 
 class Cloud(NamedTuple):
@@ -135,34 +142,3 @@ def apply(motion: NDArray[np.float64], xyz: NDArray) -> NDArray[np.float32]:
                 value += row[3]
             moved[:, axis] = value
     return moved
-
-
-def aggregate(sweeps: Sequence[Sweep]) -> Cloud:
-    """Read sweeps into one cloud.
-
-    Close points are removed from every sweep but the first, the key frame.
-
-    Args:
-        sweeps: The key frame, then past sweeps, newer first.
-
-    Raises:
-        FileNotFoundError, ValueError: as :func:`read_points`.
-    """
-    xyz, rest = [], []
-    for number, sweep in enumerate(sweeps):
-        points = read_points(sweep.path)
-        if number:
-            close = (np.abs(points[:, 0]) < CLOSE_M) & (np.abs(points[:, 1]) < CLOSE_M)
-            points = points.take(np.flatnonzero(~close), axis=0)
-        xyz.append(apply(sweep.model_from_lidar, points))
-        rest.append(points[:, 3:])
-    counts = [len(part) for part in xyz]
-    both = np.concatenate(rest)
-    return Cloud(
-        xyz=np.concatenate(xyz),
-        intensity=both[:, 0],
-        ring=both[:, 1],
-        time_lag_s=np.repeat(np.array([sweep.time_lag_s for sweep in sweeps], dtype=np.float32), counts),
-        sweep=np.repeat(np.arange(len(sweeps), dtype=np.int16), counts),
-        sensor_origins=np.array([sweep.model_from_lidar[:, 3] for sweep in sweeps], dtype=np.float32),
-    )

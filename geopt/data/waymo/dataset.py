@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from geopt import cache
 from geopt.data import fractions, source
 from geopt.data.config import WaymoConfig
+from geopt.data.posed import PosedScans
 from geopt.data.source import FrameKind, Frames, LabelKind, ModelFrame, Objects, SweepOrder
-from geopt.data.sweeps import Cloud, apply, compose, inverse
+from geopt.data.sweeps import SweepPoints
 from geopt.data.waymo.layout import LAYOUT, find_segments, splits_of
 from geopt.data.waymo.points import LaserPoints, laser_points
 from geopt.data.waymo.segment import LIDARS, TOP, LaserLabels, RangeImages, SegmentIndex, Stats, pack, unpack
@@ -32,7 +33,7 @@ LABELLED_SEGMENTS = 32
 """Segments whose boxes are in memory, about 2 MB each."""
 
 
-class Waymo:
+class Waymo(PosedScans):
     """Reads a Waymo folder in place; nothing is converted.
 
     Every frame is a key frame. The model frame ``ego`` is Waymo's vehicle frame: x forward, y left, origin on the ground
@@ -49,10 +50,13 @@ class Waymo:
         ImportError: version 2 needs pyarrow.
     """
 
+    kind = "Waymo"
+
     def __init__(self, root: str | Path, config: WaymoConfig | None = None) -> None:
         if not str(root):
             raise ValueError(f"Waymo: root must be the dataset's folder, got ''; {LAYOUT}")
         self.root, self.config = Path(root).expanduser().resolve(), config or WaymoConfig()
+        self.sensor = "Waymo top + 4 short range" if self.config.lidars == "all" else "Waymo top"
         found = sorted(
             ((_indexed(one.segment), one) for one in find_segments(self.root)), key=lambda pair: pair[0].name
         )
@@ -66,7 +70,7 @@ class Waymo:
         self._indices = [_without_labels(index) for index, _ in found]
         counts = [len(index.timestamp_us) for index in self._indices]
         self._first = np.concatenate([[0], np.cumsum(counts)])
-        self._order = SweepOrder(
+        self.order = SweepOrder(
             scenes=self.scenes,
             scene=np.repeat(np.arange(len(counts)), counts),
             key_frame=np.concatenate([np.arange(count) for count in counts]),
@@ -80,7 +84,7 @@ class Waymo:
         return self.__dict__ | {"_open": OrderedDict(), "_labelled": OrderedDict()}
 
     def __len__(self) -> int:
-        return len(self._order.scene)
+        return len(self.order.scene)
 
     @property
     def folder(self) -> Path:
@@ -107,11 +111,11 @@ class Waymo:
         Raises:
             ValueError: see :func:`geopt.data.source.select`.
         """
-        return source.select("Waymo", self._order, self.splits(), selection, frames, fraction, str(self.root))
+        return source.select("Waymo", self.order, self.splits(), selection, frames, fraction, str(self.root))
 
     def _at(self, row: int) -> tuple[int, int]:
         """Segment and frame of a row."""
-        segment = int(self._order.scene[row])
+        segment = int(self.order.scene[row])
         return segment, int(row - self._first[segment])
 
     def name(self, row: int) -> str:
@@ -138,7 +142,7 @@ class Waymo:
 
     def timestamp_us(self, row: int) -> int:
         """Time of a frame, microseconds."""
-        return int(self._order.timestamp_us[row])
+        return int(self.order.timestamp_us[row])
 
     def is_key_frame(self, row: int) -> bool:
         """Whether the boxes of the frame's segment were annotated."""
@@ -164,20 +168,13 @@ class Waymo:
         segment, number = self._at(row)
         return self._indices[segment].world_from_vehicle[number, :3]
 
-    def global_from_model(self, row: int, frame: ModelFrame = "ego") -> NDArray[np.float64]:
-        """(3, 4) where the model frame was in the world at the time of the frame, metres.
+    def ego_from_lidar(self, row: int) -> NDArray[np.float64]:
+        """(3, 4) where the top lidar is on the vehicle, metres; ``sensor_origins`` of a cloud are its places, also for points
+        of the four others.
 
         Raises:
-            ValueError: ``frame`` is neither ``ego`` nor ``lidar``.
+            ValueError: nobody says so; names the frame.
         """
-        return compose(self.global_from_ego(row), inverse(self._model_from_ego(row, frame)))
-
-    def _model_from_ego(self, row: int, frame: ModelFrame) -> NDArray[np.float64]:
-        if frame not in ("ego", "lidar"):
-            raise ValueError(f"Waymo: frame must be 'ego' or 'lidar', got {frame!r}")
-        return np.eye(3, 4) if frame == "ego" else inverse(self._ego_from_top(row))
-
-    def _ego_from_top(self, row: int) -> NDArray[np.float64]:
         calibrations = self._indices[self._at(row)[0]].calibrations
         if TOP not in calibrations:
             raise ValueError(f"Waymo: {self.name(row)} has no calibration of the top lidar in {self.root}")
@@ -234,39 +231,15 @@ class Waymo:
             if isinstance(reader, SegmentV2):
                 reader.close()
 
-    def cloud(self, row: int, past: Sequence[int] = (), frame: ModelFrame = "ego") -> Cloud:
-        """Bring a frame and past frames into the frame of the former.
-
-        ``sensor_origins`` are those of the top lidar, also for points of the four others.
-
-        Args:
-            row: The newest frame.
-            past: Older frames, newest first, as :meth:`past` gives them.
-            frame: Of the result: ``ego``, or ``lidar`` for that of the top lidar, at the time of ``row``.
+    def read(self, row: int) -> SweepPoints:
+        """The points of a frame, in its vehicle frame.
 
         Raises:
-            ValueError: see :meth:`points`; or ``frame`` is neither.
+            ValueError: see :meth:`points`.
         """
-        model_from_ego = self._model_from_ego(row, frame)
-        model_from_global = compose(model_from_ego, inverse(self.global_from_ego(row)))
-        rows = [row, *past]
-        parts = [self.points(other) for other in rows]
-        xyz, origins = [], []
-        for other, part in zip(rows, parts):
-            # the frame's own points need no pose, and none in the vehicle frame: their bits stay
-            motion = model_from_ego if other == row else compose(model_from_global, self.global_from_ego(other))
-            xyz.append(part.xyz if other == row and frame == "ego" else apply(motion, part.xyz))
-            origins.append(compose(motion, self._ego_from_top(other))[:, 3])
-        counts = [len(part.xyz) for part in parts]
-        lags = np.array([self.timestamp_us(row) - self.timestamp_us(other) for other in rows]) * 1e-6
-        return Cloud(
-            xyz=np.concatenate(xyz),
-            intensity=np.concatenate([part.intensity for part in parts]),
-            ring=np.concatenate([part.ring for part in parts]).astype(np.float32),
-            time_lag_s=np.repeat(lags.astype(np.float32), counts),
-            sweep=np.repeat(np.arange(len(rows), dtype=np.int16), counts),
-            sensor_origins=np.array(origins, dtype=np.float32),
-            elongation=np.concatenate([part.elongation for part in parts]),
+        points = self.points(row)
+        return SweepPoints(
+            points.xyz, intensity=points.intensity, ring=points.ring.astype(np.float32), elongation=points.elongation
         )
 
     def load_annotations(self) -> None:
@@ -310,7 +283,7 @@ class Waymo:
         Raises:
             ValueError: as :meth:`laser_labels`; or ``frame`` is neither.
         """
-        labels, motion = self.laser_labels(row), self._model_from_ego(row, frame)
+        labels, motion = self.laser_labels(row), self.model_from_ego(row, frame)
         turn = motion[:, :3]
         forward = np.stack([np.cos(labels.box[:, 6]), np.sin(labels.box[:, 6])], axis=1) @ turn[:, :2].T
         velocity = labels.speed @ (turn @ self.global_from_ego(row)[:, :3].T).T
