@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,7 @@ ERROR_COLUMNS = {
     "AVE m/s": "vel_err",
     "AAE": "attr_err",
 }
+METRIC_NAMES = {"ap": "AP", "iou": "IoU"}
 TRACKING_QUALITY = ("amota", "amotp", "recall", "motar", "mota", "motp", "tid", "lgd")
 TRACKING_COUNTS = ("gt", "tp", "fp", "fn", "ids", "frag", "mt", "ml", "faf")
 
@@ -30,7 +31,9 @@ class Scored(NamedTuple):
 
     summary: dict[str, Any]
     written: list[Path]
-    """The metrics, then the curves, then the pictures."""
+    """The metrics, then the details, then the pictures."""
+    breakdown: Mapping[str, Any] | None = None
+    """The scores by class and by range, where details are asked for and the benchmark has them."""
 
 
 def score(
@@ -45,7 +48,7 @@ def score(
     plots: Path | None = None,
     options: dict[str, Any] | None = None,
 ) -> Scored:
-    """Score predictions and write ``out``, and beside it the curves and the pictures that are asked for.
+    """Score predictions and write ``out``, and beside it the details and the pictures that are asked for.
 
     Args:
         task: ``detection``, ``tracking``, ``lidarseg`` or ``panoptic``.
@@ -54,7 +57,8 @@ def score(
         version: Its version folder, such as ``v1.0-trainval``.
         split: Split to score.
         out: JSON file of the metrics; null stands for NaN.
-        details: Write the curves of detection or tracking to ``NAME_details.json`` beside ``NAME.json``.
+        details: Write the curves of detection or tracking, and the breakdown by class and range of detection or lidarseg,
+            to ``NAME_details.json`` beside ``NAME.json``.
         plots: Folder of PNG files.
         options: More arguments of the evaluator.
 
@@ -73,16 +77,46 @@ def score(
         summary, curves = evaluate(predictions, data, version, split, details=True, **(options or {}))
     else:
         summary = evaluate(predictions, data, version, split, **(options or {}))
-    written = [out]
-    files.replace_text(out, to_json(summary))
-    if details and curves is not None:
-        written.append(out.with_name(f"{out.stem}_details.json"))
-        files.replace_text(written[-1], to_json(curves))
+    breakdown = None
+    if details and task in ("detection", "lidarseg"):
+        breakdown = getattr(evaluation, f"nuscenes_{task}_breakdown")(predictions, data, version, split)
+    written = _write(out, summary, curves if details else None, breakdown)
     if plots is not None:
         from geopt.visualize.evaluation import write_plots
 
         written += write_plots(plots, task, summary, curves)
-    return Scored(summary, written)
+    return Scored(summary, written, breakdown)
+
+
+def score_semantickitti(predictions: Path, data: Path, split: str, out: Path, *, details: bool = False) -> Scored:
+    """Score labels of single scans of SemanticKITTI and write ``out``.
+
+    Args:
+        predictions: Folder of ``sequences/XX/predictions/NNNNNN.label``.
+        data: SemanticKITTI folder.
+        split: ``train``, ``val``, or sequences with commas between them, such as ``00,05``.
+        out: JSON file of the metrics.
+        details: Write the breakdown by class and range to ``NAME_details.json`` beside ``NAME.json``.
+
+    Raises:
+        SubmissionError, ValueError, FileNotFoundError: as the evaluator says.
+    """
+    from geopt import evaluation, official
+
+    part = split if split in official.splits("semantickitti") else split.split(",")
+    summary = evaluation.semantickitti_segmentation(data, predictions, part)
+    breakdown = evaluation.semantickitti_breakdown(data, predictions, part) if details else None
+    return Scored(summary, _write(out, summary, None, breakdown), breakdown)
+
+
+def _write(out: Path, summary: dict[str, Any], curves: Any = None, breakdown: Any = None) -> list[Path]:
+    """Write the metrics, and the curves and the breakdown that there are into one file beside them."""
+    written = [out]
+    files.replace_text(out, to_json(summary))
+    if curves is not None or breakdown is not None:
+        written.append(out.with_name(f"{out.stem}_details.json"))
+        files.replace_text(written[-1], to_json({**(curves or {}), **(breakdown or {})}))
+    return written
 
 
 def score_waymo(
@@ -101,7 +135,8 @@ def score_waymo(
         predictions: ``Objects`` or ``SegmentationFrameList`` file.
         ground_truth: Likewise.
         out: JSON file of the metrics. Those of detection have ``ALL_NS``, the mean of the leaderboard, besides.
-        details: Write the curves of detection to ``NAME_details.json`` beside ``NAME.json``.
+        details: Write the curves and the breakdown by class and range of detection to ``NAME_details.json`` beside
+            ``NAME.json``.
         options: More arguments of the evaluator.
 
     Raises:
@@ -110,18 +145,16 @@ def score_waymo(
     from geopt import evaluation
 
     options = options or {}
-    curves = None
+    curves = breakdown = None
     if task == "segmentation":
         summary: dict[str, Any] = evaluation.waymo_segmentation_files(predictions, ground_truth, **options)
     else:
         summary, curves = evaluation.waymo_detection_files(predictions, ground_truth, details=True, **options)
         summary = summary | evaluation.waymo_all_ns(summary)
-    written = [out]
-    files.replace_text(out, to_json(summary))
     if details and curves is not None:
-        written.append(out.with_name(f"{out.stem}_details.json"))
-        files.replace_text(written[-1], to_json(_waymo_curves(curves)))
-    return Scored(summary, written)
+        breakdown = evaluation.waymo_breakdown(summary, curves)
+        curves = _waymo_curves(curves)
+    return Scored(summary, _write(out, summary, curves if details else None, breakdown), breakdown)
 
 
 def _waymo_curves(curves: dict[str, Any]) -> dict[str, Any]:
@@ -157,8 +190,26 @@ def tables(task: str, summary: dict[str, Any]) -> list[Table]:
         "panoptic": _panoptic,
         "waymo-detection": _waymo_detection,
         "waymo-segmentation": _waymo_segmentation,
+        "semantickitti-segmentation": _semantickitti_segmentation,
     }
     return shown[task](summary)
+
+
+def breakdown_table(breakdown: Mapping[str, Any]) -> Table:
+    """The first metric of each class by range, and its mean over the classes that are there."""
+    columns = {"all": breakdown["by_class"], **breakdown.get("by_range", {})}
+    metric = next(iter(next(iter(breakdown["by_class"].values()))))
+    found = {
+        column: {name: row[metric] if row["num_true"] else math.nan for name, row in rows.items()}
+        for column, rows in columns.items()
+    }
+    means = []
+    for values in found.values():
+        known = [value for value in values.values() if not math.isnan(value)]
+        means.append(sum(known) / len(known) if known else math.nan)
+    rows = [(name, *(values[name] for values in found.values())) for name in breakdown["by_class"]]
+    title = f"{metric if '/' in metric else METRIC_NAMES[metric]} by range"
+    return _table(title, ("class", *columns), rows, ("mean of those there", *means))
 
 
 def _detection(summary: dict[str, Any]) -> list[Table]:
@@ -223,6 +274,11 @@ def _waymo_segmentation(summary: dict[str, Any]) -> list[Table]:
         (name.removeprefix("TYPE_").replace("_", " ").lower(), iou) for name, iou in summary["iou_per_class"].items()
     ]
     return [_table(f"mIoU {summary['miou']:.4f}", ("class", "IoU"), rows, ("mean", summary["miou"]))]
+
+
+def _semantickitti_segmentation(summary: dict[str, Any]) -> list[Table]:
+    title = f"mIoU {summary['miou']:.4f}, accuracy {summary['accuracy']:.4f}"
+    return [_table(title, ("class", "IoU"), list(summary["iou_per_class"].items()), ("mean", summary["miou"]))]
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple], last: tuple, digits: int = 3) -> Table:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from geopt.cli.app import app
+
+if TYPE_CHECKING:
+    from geopt.score import Scored
 
 score_app = typer.Typer(
     help="Score anybody's predictions with numbers equal to the official evaluator's.", no_args_is_help=True
@@ -21,7 +24,10 @@ Data = Annotated[Path, typer.Option(help="nuScenes folder.")]
 Version = Annotated[str, typer.Option(help="Version folder in it, such as v1.0-trainval.")]
 Split = Annotated[str, typer.Option(help="val, mini_val, ..., or a key of splits.json in the version folder.")]
 Out = Annotated[Path, typer.Option(help="JSON file of the metrics; null stands for NaN.")]
-Details = Annotated[bool, typer.Option("--details", help="Also write the curves, to NAME_details.json.")]
+Details = Annotated[
+    bool,
+    typer.Option("--details", help="Also show scores by range, and write them and the curves to NAME_details.json."),
+]
 Plots = Annotated[Path | None, typer.Option(help="Folder for pictures of the curves; needs matplotlib.")]
 Pictures = Annotated[Path | None, typer.Option(help="Folder for pictures of the scores; needs matplotlib.")]
 
@@ -67,13 +73,14 @@ def score_lidarseg(
     version: Version,
     split: Split,
     out: Out = Path("metrics.json"),
+    details: Details = False,
     plots: Pictures = None,
 ) -> None:
     """IoU of each class, mIoU and fwIoU of nuScenes-lidarseg.
 
     Example: [bold]geopt score nuscenes-lidarseg --predictions results --data /data/nuscenes --version v1.0-trainval --split val --out metrics.json[/bold]
     """
-    _score("lidarseg", predictions, data, version, split, out, plots=plots)
+    _score("lidarseg", predictions, data, version, split, out, details=details, plots=plots)
 
 
 @score_app.command("nuscenes-panoptic")
@@ -141,6 +148,27 @@ def score_waymo_segmentation(
     _score_waymo("segmentation", predictions, ground_truth, out, options={"both_channels": both_channels})
 
 
+@score_app.command("semantickitti-segmentation")
+def score_semantickitti_segmentation(
+    predictions: Labels,
+    data: Annotated[Path, typer.Option(help="SemanticKITTI folder, which holds sequences/.")],
+    split: Annotated[str, typer.Option(help="val, train, or sequences such as 00,05.")] = "val",
+    out: Out = Path("metrics.json"),
+    details: Details = False,
+) -> None:
+    """IoU of each class, mIoU and accuracy of the single-scan benchmark of SemanticKITTI.
+
+    Example: [bold]geopt score semantickitti-segmentation --predictions results --data /data/semantickitti --out metrics.json[/bold]
+    """
+    from rich.console import Console
+
+    from geopt import score
+
+    with Console(stderr=True).status(f"scoring {predictions}"):
+        scored = score.score_semantickitti(predictions, data, split, out, details=details)
+    _show_scored("semantickitti-segmentation", scored)
+
+
 def _score_waymo(
     task: str,
     predictions: Path,
@@ -155,18 +183,21 @@ def _score_waymo(
 
     with Console(stderr=True).status(f"scoring {predictions}"):
         scored = score.score_waymo(task, predictions, ground_truth, out, details=details, options=options)
-    _show_scored(f"waymo-{task}", scored.summary, scored.written)
+    _show_scored(f"waymo-{task}", scored)
 
 
-def _show_scored(benchmark: str, summary: dict[str, Any], written: list[Path]) -> None:
+def _show_scored(benchmark: str, scored: Scored) -> None:
     from rich.console import Console
 
     from geopt import score
 
     console = Console()
-    for table in score.tables(benchmark, summary):
+    tables = score.tables(benchmark, scored.summary)
+    if scored.breakdown is not None:
+        tables.append(score.breakdown_table(scored.breakdown))
+    for table in tables:
         console.print(table, highlight=False)
-    for path in written:
+    for path in scored.written:
         typer.echo(f"written: {path}")
 
 
@@ -178,4 +209,4 @@ def _score(benchmark: str, predictions: Path, *place: Any, **how: Any) -> None:
 
     with Console(stderr=True).status(f"scoring {predictions}"):
         scored = score.score(benchmark, predictions, *place, **how)
-    _show_scored(benchmark, scored.summary, scored.written)
+    _show_scored(benchmark, scored)

@@ -29,14 +29,18 @@ def filter_boxes(boxes: BoxTable, ground_truth: GroundTruth, class_ranges: Mappi
         class_ranges: Metres for every class.
     """
     ranges = np.array([class_ranges[name] for name in ground_truth.classes], dtype=np.float64)
-    away = boxes.translation[:, :2] - ground_truth.ego_translation[boxes.sample, :2]
-    with np.errstate(over="ignore", invalid="ignore"):
-        distance = np.sqrt(away[:, 0] ** 2 + away[:, 1] ** 2)
-    keep = (distance < ranges[boxes.label]) & (boxes.num_pts != 0)
+    keep = (ego_distance(boxes, ground_truth) < ranges[boxes.label]) & (boxes.num_pts != 0)
     racked = np.array([name in RACKED_CLASSES for name in ground_truth.classes])
     parked = np.flatnonzero(keep & racked[boxes.label])
     keep[parked[in_racks(boxes.translation[parked], boxes.sample[parked], ground_truth.racks)]] = False
     return boxes.take(np.flatnonzero(keep))
+
+
+def ego_distance(boxes: BoxTable, ground_truth: GroundTruth) -> NDArray[np.float64]:
+    """(N,) metres in x and y from the vehicle to the centre of each box."""
+    away = boxes.translation[:, :2] - ground_truth.ego_translation[boxes.sample, :2]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.sqrt(away[:, 0] ** 2 + away[:, 1] ** 2)
 
 
 def in_racks(points: NDArray[np.float64], sample: NDArray[np.int32], racks: Racks) -> NDArray[np.bool_]:

@@ -39,6 +39,7 @@ class LidarRow(msgspec.Struct, gc=False):
     token: str
     sample_token: str
     is_key_frame: bool
+    filename: str
 
 
 class LabelFrame(NamedTuple):
@@ -50,6 +51,8 @@ class LabelFrame(NamedTuple):
     """Of its LiDAR sweep (``sample_data``)."""
     truth: Path
     prediction: Path
+    points: Path
+    """Its LiDAR file; it need not exist."""
 
 
 class LabelFrames(NamedTuple):
@@ -100,7 +103,7 @@ def label_frames(
         )
 
     sweep_of = {
-        row.sample_token: row.token
+        row.sample_token: row
         for row in tables.read_table_where(paths["sample_data"], LidarRow, "token", labels)
         if row.is_key_frame
     }
@@ -108,8 +111,9 @@ def label_frames(
     for scene, sample in _walk(name, paths, split, scene_names):
         if sample not in sweep_of:
             raise ValueError(f"{name}: {table} has no labels of the LiDAR sweep of sample {sample} ({scene})")
-        token = sweep_of[sample]
-        frames.append(LabelFrame(scene, token, Path(data_root) / labels[token], predictions / f"{token}{SUFFIX[task]}"))
+        token, points = sweep_of[sample].token, Path(data_root) / sweep_of[sample].filename
+        truth, prediction = Path(data_root) / labels[token], predictions / f"{token}{SUFFIX[task]}"
+        frames.append(LabelFrame(scene, token, truth, prediction, points))
     return LabelFrames(frames, _class_of_index(name, paths["category"]))
 
 

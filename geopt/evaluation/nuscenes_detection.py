@@ -6,6 +6,7 @@ arXiv:1903.11027.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Iterator
@@ -106,33 +107,60 @@ def nuscenes_detection(
         FileNotFoundError: the submission, the dataset or a table is missing.
         ValueError: the split does not belong to the version, or the dataset is damaged.
     """
-    number = threads.count(num_threads)
-    truth = ground_truth.load(data_root, version, split, "detection", num_threads=number)
-    submitted, meta = submission.load(predictions, truth, "detection", num_threads=number)
-    predicted = filter_boxes(submitted, truth, CLASS_RANGE_M)
-    annotated = filter_boxes(truth.boxes, truth, CLASS_RANGE_M)
-
+    loaded = load(predictions, data_root, version, split, threads.count(num_threads))
     begin = time.perf_counter()
-    found: dict[tuple[str, float], Curves] = {}
-    for label, class_name in enumerate(truth.classes):
-        mine, theirs = predicted.take(predicted.label == label), annotated.take(annotated.label == label)
-        try:
-            for threshold, curve in _curves_of_class(class_name, mine, theirs, len(truth.samples), number):
-                found[class_name, threshold] = curve
-        except _BadBox as error:
-            if error.is_annotation:
-                sample = truth.samples[theirs.sample[error.row]]
-                raise ValueError(f"nuScenes: sample {sample} has an annotated {class_name} {error}") from None
-            order, sample_row = mine.order[error.row], mine.sample[error.row]
-            box = order - np.flatnonzero(submitted.sample == sample_row)[0]
-            where = submission.name_of(predictions)
-            raise SubmissionError(f"{where}: sample '{truth.samples[sample_row]}', box {box}: {error}") from None
-    summary = _summary(found)
+    found = loaded.curves(loaded.predicted, loaded.annotated)
+    summary = summarize(found)
     summary |= {"eval_time": time.perf_counter() - begin, "cfg": {**CONFIG, "class_range": dict(CLASS_RANGE_M)}}
-    summary["meta"] = meta
+    summary["meta"] = loaded.meta
     if not details:
         return summary
     return summary, {f"{class_name}:{th}": curve.to_lists() for (class_name, th), curve in found.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """Both sides of an evaluation."""
+
+    predictions: submission.Predictions
+    truth: ground_truth.GroundTruth
+    submitted: BoxTable
+    predicted: BoxTable
+    """Those of ``submitted`` that count."""
+    annotated: BoxTable
+    """Likewise of the annotations."""
+    meta: Any
+    num_threads: int
+
+    def curves(self, predicted: BoxTable, annotated: BoxTable) -> dict[tuple[str, float], Curves]:
+        """The curves by class and threshold of some of the boxes on each side."""
+        found: dict[tuple[str, float], Curves] = {}
+        for label, class_name in enumerate(self.truth.classes):
+            mine, theirs = predicted.take(predicted.label == label), annotated.take(annotated.label == label)
+            try:
+                of_class = _curves_of_class(class_name, mine, theirs, len(self.truth.samples), self.num_threads)
+                found |= {(class_name, threshold): curve for threshold, curve in of_class}
+            except _BadBox as error:
+                if error.is_annotation:
+                    sample = self.truth.samples[theirs.sample[error.row]]
+                    raise ValueError(f"nuScenes: sample {sample} has an annotated {class_name} {error}") from None
+                order, sample_row = mine.order[error.row], mine.sample[error.row]
+                box = order - np.flatnonzero(self.submitted.sample == sample_row)[0]
+                where = submission.name_of(self.predictions)
+                raise SubmissionError(
+                    f"{where}: sample '{self.truth.samples[sample_row]}', box {box}: {error}"
+                ) from None
+        return found
+
+
+def load(
+    predictions: submission.Predictions, data_root: str | os.PathLike[str], version: str, split: str, num_threads: int
+) -> Loaded:
+    """Read both sides and keep what counts; arguments and errors are those of :func:`nuscenes_detection`."""
+    truth = ground_truth.load(data_root, version, split, "detection", num_threads=num_threads)
+    submitted, meta = submission.load(predictions, truth, "detection", num_threads=num_threads)
+    predicted, annotated = (filter_boxes(boxes, truth, CLASS_RANGE_M) for boxes in (submitted, truth.boxes))
+    return Loaded(predictions, truth, submitted, predicted, annotated, meta, num_threads)
 
 
 class _BadBox(Exception):
@@ -225,7 +253,8 @@ def yaw(quat_wxyz: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.arctan2(2 * (x * y + w * z), w**2 + x**2 - y**2 - z**2)
 
 
-def _summary(found: dict[tuple[str, float], Curves]) -> dict[str, Any]:
+def summarize(found: dict[tuple[str, float], Curves]) -> dict[str, Any]:
+    """The metrics of the curves by class and threshold: the official summary without what it says of the run."""
     names = list(CLASS_RANGE_M)
     label_aps = {name: {str(th): average_precision(found[name, th]) for th in THRESHOLDS_M} for name in names}
     mean_dist_aps = {name: float(np.mean(list(aps.values()))) for name, aps in label_aps.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from geopt import _host, official
 from geopt.evaluation import threads
+from geopt.evaluation.breakdown import POINT_EDGES_M, Breakdown, of_points
 from geopt.evaluation.errors import SubmissionError
 from geopt.evaluation.label_frames import LabelFrame, in_order, label_frames
+from geopt.evaluation.split_frames import POINT_BYTES
 
 NUM_CLASSES = 17
 
@@ -52,9 +55,47 @@ def nuscenes_lidarseg(
     num_threads = threads.count(num_threads)
     frames, class_of_index = label_frames("lidarseg", predictions_dir, data_root, version, split)
     confusion = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
-    for counts in in_order(lambda frame: _confusion(frame, class_of_index), frames, num_threads):
+    for counts in in_order(lambda frame: _confusion(frame, *_labels(frame), class_of_index), frames, num_threads):
         confusion += counts
     return summary(confusion)
+
+
+def nuscenes_lidarseg_breakdown(
+    predictions_dir: str | os.PathLike[str],
+    data_root: str | os.PathLike[str],
+    version: str,
+    split: str,
+    *,
+    edges_m: Sequence[float] = POINT_EDGES_M,
+    num_threads: int | None = None,
+) -> Breakdown:
+    """IoU, precision and recall of each class, of all points and of those in bands of distance from the LiDAR.
+
+    The band of a point is that of its place in the LiDAR frame (x, y and z). Without the LiDAR files a warning says so and
+    there is nothing by range.
+
+    Args:
+        predictions_dir, data_root, version, split, num_threads: As for :func:`nuscenes_lidarseg`.
+        edges_m: Ends of the bands, metres.
+
+    Raises:
+        SubmissionError, FileNotFoundError, ValueError: as :func:`nuscenes_lidarseg`; or a LiDAR file has another number of
+            points than labels.
+    """
+    frames, class_of_index = label_frames("lidarseg", predictions_dir, data_root, version, split)
+    return of_points(
+        frames,
+        _labels,
+        lambda frame, truth, prediction: _confusion(frame, truth, prediction, class_of_index),
+        lambda confusion: _without_ignore(summary(confusion)["iou_per_class"]),
+        num_columns=POINT_BYTES // 4,
+        edges_m=edges_m,
+        num_threads=threads.count(num_threads),
+    )
+
+
+def _without_ignore(iou_per_class: dict[str, float]) -> dict[str, float]:
+    return {name: iou for name, iou in iou_per_class.items() if name != "ignore"}
 
 
 def summary(confusion: NDArray[np.int64]) -> dict[str, Any]:
@@ -83,7 +124,8 @@ def summary(confusion: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def _confusion(frame: LabelFrame, class_of_index: NDArray[np.int16]) -> NDArray[np.int64]:
+def _labels(frame: LabelFrame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """True and predicted labels of a frame."""
     try:
         truth = _read(frame.truth)
     except FileNotFoundError as error:
@@ -103,6 +145,12 @@ def _confusion(frame: LabelFrame, class_of_index: NDArray[np.int16]) -> NDArray[
             f"nuscenes_lidarseg: {frame.prediction} must hold {len(truth)} labels of one byte, as many as the scan has "
             f"points, got {len(prediction)}"
         )
+    return truth, prediction
+
+
+def _confusion(
+    frame: LabelFrame, truth: NDArray[np.uint8], prediction: NDArray[np.uint8], class_of_index: NDArray[np.int16]
+) -> NDArray[np.int64]:
     counts, bad_truth, bad_prediction = _host.lidarseg_confusion(truth, prediction, class_of_index)
     if bad_truth >= 0:
         raise ValueError(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from geopt import _host, official
 from geopt.evaluation import threads
+from geopt.evaluation.breakdown import POINT_EDGES_M, Breakdown, of_points
 from geopt.evaluation.errors import SubmissionError
 from geopt.evaluation.label_frames import in_order
 
@@ -66,9 +67,42 @@ def semantickitti_segmentation(
     """
     num_threads = threads.count(num_threads)
     confusion = np.zeros((len(CLASSES), len(CLASSES)), dtype=np.int64)
-    for counts in in_order(_confusion, labelled_scans(labels_dir, predictions_dir, split), num_threads):
+    scans = _labelled_scans(labels_dir, predictions_dir, split)
+    for counts in in_order(lambda scan: _confusion(*_classes_of(scan)), scans, num_threads):
         confusion += counts
     return summary(confusion)
+
+
+def semantickitti_breakdown(
+    labels_dir: AnyPath,
+    predictions_dir: AnyPath,
+    split: str | Sequence[str] = "val",
+    *,
+    edges_m: Sequence[float] = POINT_EDGES_M,
+    num_threads: int | None = None,
+) -> Breakdown:
+    """IoU, precision and recall of each class, of all points and of those in bands of distance from the LiDAR.
+
+    Distances come from ``sequences/XX/velodyne/NNNNNN.bin`` below ``labels_dir`` (x, y and z; the official script by distance
+    takes the remission for a fourth coordinate). Without these files a warning says so and there is nothing by range.
+
+    Args:
+        labels_dir, predictions_dir, split, num_threads: As for :func:`semantickitti_segmentation`.
+        edges_m: Ends of the bands, metres.
+
+    Raises:
+        SubmissionError, FileNotFoundError, ValueError: as :func:`semantickitti_segmentation`; or a LiDAR file has another
+            number of points than labels.
+    """
+    return of_points(
+        _labelled_scans(labels_dir, predictions_dir, split),
+        _classes_of,
+        lambda _, truth, predicted: _confusion(truth, predicted),
+        lambda confusion: summary(confusion)["iou_per_class"],
+        num_columns=4,
+        edges_m=edges_m,
+        num_threads=threads.count(num_threads),
+    )
 
 
 def summary(confusion: NDArray[np.int64]) -> dict[str, Any]:
@@ -93,7 +127,7 @@ def summary(confusion: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def labelled_scans(
+def _labelled_scans(
     labels_dir: AnyPath, predictions_dir: AnyPath, split: str | Sequence[str] = "val"
 ) -> list[LabelledScan]:
     """Find the true and the predicted labels of every scan of a split, sequence by sequence.
@@ -140,7 +174,7 @@ def _sequences(split: str | Sequence[str]) -> Sequence[str]:
     return split
 
 
-def classes_of(scan: LabelledScan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _classes_of(scan: LabelledScan) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """True and predicted class, 0 to 19, of each point of a scan.
 
     Raises:
@@ -173,11 +207,7 @@ def _read(path: Path, error: type[ValueError]) -> NDArray[np.int32]:
     return classes
 
 
-def _confusion(scan: LabelledScan) -> NDArray[np.int64]:
-    return confusion_of(*classes_of(scan))
-
-
-def confusion_of(truth: NDArray[np.int32], predicted: NDArray[np.int32]) -> NDArray[np.int64]:
+def _confusion(truth: NDArray[np.int32], predicted: NDArray[np.int32]) -> NDArray[np.int64]:
     """(20, 20) points by true and predicted class."""
     counts = _host.waymo_confusion(truth, predicted, len(CLASSES) - 1)
     return np.roll(counts, 1, axis=(0, 1))  # from the last row and column to the first: what has no class

@@ -58,6 +58,9 @@ def test_metrics_and_curves_of_boxes_are_those_of_the_function(task, sets, score
     assert (code, err) == (0, "")
     written = json.loads((tmp_path / "new" / "m.json").read_text(), parse_constant=pytest.fail)
     curves = json.loads((tmp_path / "new" / "m_details.json").read_text(), parse_constant=pytest.fail)
+    if task == "detection":
+        details |= evaluation.nuscenes_detection_breakdown(predictions, root, VERSION, SPLIT)
+        assert "AP by range" in out and "35-50 m" in out
     assert with_nulls(written) == with_nulls(summary) and curves == with_nulls(details)
     if task == "detection":
         assert written["label_tp_errors"]["traffic_cone"]["vel_err"] is None
