@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from geopt.data import fractions
+from geopt.data.folder.config import FolderConfig
 from geopt.schema import Frozen
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -115,6 +116,8 @@ class DataConfig(Frozen):
     """For nuScenes: folder of the tables below ``root``. Other datasets do not need it."""
     waymo: WaymoConfig = WaymoConfig()
     """For Waymo."""
+    folder: FolderConfig = FolderConfig()
+    """For a folder of scans."""
     train: str = "train"
     """A split, scenes joined by ``,`` or ``+``, or slices in key frames such as ``scene-0523[:30]``."""
     val: str = "val"

@@ -11,7 +11,8 @@ import torch
 
 from geopt import files
 from geopt.data import LabelledCollate
-from geopt.data.scans import as_sample, find_scans, read_scan
+from geopt.data.folder import find_scans, read_scan, without_suffix
+from geopt.data.scans import as_sample
 from geopt.official import class_map
 from geopt.predicting.config import PredictConfig
 from geopt.predicting.models import Seen, load_models, look, save_pictures
@@ -33,7 +34,7 @@ def predict_scans(
 
     Args:
         runs: Folders of one or two fine-tuning runs of different tasks.
-        folder: Holds scan files, see :mod:`geopt.data.scans`; ``config.scans`` says what they hold.
+        folder: Holds scan files, see :mod:`geopt.data.folder`; ``config.scans`` says what they hold.
         out: Folder to write.
         config: See :class:`geopt.predicting.PredictConfig`; its data, tracker and pictures are not used.
         progress: Called with scans done and in all.
@@ -58,20 +59,20 @@ def predict_scans(
     with distributed.joined(config.device) as ranks, torch.no_grad():
         trained.to(ranks.device)
         for number, path in enumerate(paths):
-            scan = read_scan(path, config.scans.columns)
+            scan = read_scan(path, config.scans)
             batches = {}
             for task, run in trained.configs.items():
                 sample = as_sample(scan, config.scans, run.data)
                 batches[task] = collate([sample]).to(ranks.device)
             seen = look(trained, batches)
-            place = path.relative_to(root).with_suffix("")
+            place = without_suffix(path).relative_to(root)
             if "boxes" in written:
                 _write_boxes(written["boxes"] / f"{place}.json", seen, names, frame)
             if seen.classes is not None:
                 target = written["labels"] / f"{place}.bin"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 files.replace_bytes(target, seen.classes.numpy().astype(np.uint8).tobytes())
-            save_pictures(written["pictures"] / place, seen, frame, str(place), data.kind)
+            save_pictures(written["pictures"] / place, seen, frame, str(place), trained)
             if progress is not None:
                 progress(number + 1, len(paths))
     return written

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from geopt.data.config import DataConfig
-from geopt.data.scans import LIDAR_HEIGHT_M, ScansConfig, as_sample, find_scans, read_scan
+from geopt.data.folder import find_scans, read_scan
+from geopt.data.scans import LIDAR_HEIGHT_M, ScansConfig, as_sample
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_size_that_fits_both_must_be_named(points, tmp_path):
     points[:4].tofile(tmp_path / "four.bin")  # 80 bytes: four points of five numbers or five of four
     with pytest.raises(ValueError, match=r"four.bin has 80 bytes, which could be"):
         read_scan(tmp_path / "four.bin")
-    named = read_scan(tmp_path / "four.bin", ("x", "y", "z", "skip", "intensity"))
+    named = read_scan(tmp_path / "four.bin", ScansConfig(columns=("x", "y", "z", "skip", "intensity")))
     assert np.array_equal(named.columns["intensity"], points[:4, 4]) and "skip" not in named.columns
 
 
@@ -63,7 +64,7 @@ def test_a_cut_npy_file_is_refused(points, tmp_path):
 
 
 def test_a_folder_without_scans_is_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"must be a folder with \.bin or \.npy files"):
+    with pytest.raises(FileNotFoundError, match=r"must be a folder with \.bin, "):
         find_scans(tmp_path / "missing")
 
 
