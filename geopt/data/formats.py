@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from geopt.data.config import DataConfig
+from geopt.data.folder import Folder
 from geopt.data.nuscenes import NuScenes
 from geopt.data.source import Source
 from geopt.data.waymo import Waymo
@@ -18,7 +19,11 @@ def _waymo(config: DataConfig) -> Source:
     return Waymo(config.root, config.waymo)
 
 
-FORMATS: dict[str, Callable[[DataConfig], Source]] = {"nuscenes": _nuscenes, "waymo": _waymo}
+FORMATS: dict[str, Callable[[DataConfig], Source]] = {
+    "nuscenes": _nuscenes,
+    "waymo": _waymo,
+    "folder": lambda config: Folder(config.root, config.folder),
+}
 
 
 def open_source(config: DataConfig) -> Source:
