@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+ROOT = str(Path(__file__).resolve().parents[1])  # where pytest's names of test modules begin
 MEMORY = 2 << 30
 # Largest and lowest numbers of 2, 4 and 8 bytes, those that pass a check of the sign, and variable-length ones.
 HUGE = [
@@ -128,7 +129,8 @@ def run(
         AssertionError: another error, or one that names nothing.
         concurrent.futures.process.BrokenProcessPool: the process crashed, or one reading hung; its stack is on stderr.
     """
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=sys.path.append, initargs=(ROOT,)) as process:
         return process.submit(_run, read, folder, cases, seed, pattern, damage, errors, memory, hangs_s).result()
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from semantickitti_files import LABELS, write_labels
 
-from geopt import official
 from geopt.evaluation import SubmissionError, semantickitti_segmentation
 from geopt.evaluation.semantickitti_segmentation import CLASSES, summary
 
-LABELS = np.array(sorted(official.semantickitti_labels()))
 # config/semantic-kitti.yaml of semantic-kitti-api
 MERGED = {
     **{1: [10, 252], 2: [11], 3: [15], 4: [18, 258], 5: [13, 16, 20, 256, 257, 259], 6: [30, 254], 7: [31, 253]},
@@ -18,17 +17,6 @@ MERGED = {
 }
 
 SCORED = [label for labels in MERGED.values() for label in labels]
-
-
-def write(folder, labels, kind="labels", sequence="08"):
-    """A file for each array of labels, with instance numbers in the upper bits."""
-    path = folder / "sequences" / sequence / kind
-    path.mkdir(parents=True, exist_ok=True)
-    for number, of_scan in enumerate(labels):
-        of_scan = np.asarray(of_scan, dtype=np.uint32)
-        instances = np.arange(len(of_scan), dtype=np.uint32) % 7
-        (of_scan | instances << 16).tofile(path / f"{number:06d}.label")
-    return folder
 
 
 def by_sets(truth, predicted):
@@ -49,10 +37,10 @@ def test_equals_sets_of_points(seed, tmp_path):
     known = rng.choice(LABELS, size=int(rng.integers(2, len(LABELS) + 1)), replace=False)
     truth = [rng.choice(known, size=int(rng.integers(1, 3000))) for _ in range(4)]
     predicted = [np.where(rng.random(len(t)) < 0.7, t, rng.choice(LABELS, size=len(t))) for t in truth]
-    write(tmp_path / "truth", truth[:3])
-    write(tmp_path / "truth", truth[3:], sequence="05")
-    write(tmp_path / "mine", predicted[:3], "predictions")
-    write(tmp_path / "mine", predicted[3:], "predictions", "05")
+    write_labels(tmp_path / "truth", truth[:3])
+    write_labels(tmp_path / "truth", truth[3:], sequence="05")
+    write_labels(tmp_path / "mine", predicted[:3], "predictions")
+    write_labels(tmp_path / "mine", predicted[3:], "predictions", "05")
     got = semantickitti_segmentation(tmp_path / "truth", tmp_path / "mine", ["08", "05"])
     iou, accuracy = by_sets(np.concatenate(truth), np.concatenate(predicted))
     assert got["iou_per_class"] == pytest.approx(iou, abs=1e-12)
@@ -74,21 +62,21 @@ def test_real_labels(shared_data, tmp_path):
     rng = np.random.default_rng(0)
     other = np.where(rng.random(len(truth)) < 1 / 3, rng.choice(LABELS, size=len(truth)), truth)
     for predicted in (truth, other):
-        write(tmp_path, [predicted], "predictions", "00")
+        write_labels(tmp_path, [predicted], "predictions", "00")
         got = semantickitti_segmentation(shared_data / "semantickitti", tmp_path, ["00"])
         iou, accuracy = by_sets(truth, predicted)
         assert got["iou_per_class"] == pytest.approx(iou, abs=1e-12)
         assert got["accuracy"] == pytest.approx(accuracy, abs=1e-12)
     present = [number for number, labels in MERGED.items() if np.isin(truth, labels).any()]
-    write(tmp_path, [truth], "predictions", "00")
+    write_labels(tmp_path, [truth], "predictions", "00")
     perfect = semantickitti_segmentation(shared_data / "semantickitti", tmp_path, ["00"])
     assert 5 < len(present) < 19 and perfect["accuracy"] == 1
     assert perfect["miou"] == pytest.approx(len(present) / 19)  # classes that are nowhere count 0
 
 
 def test_points_said_to_be_unlabeled_are_misses_and_no_part_of_the_accuracy(tmp_path):
-    write(tmp_path, [[10, 10, 10, 70, 0, 99]])
-    write(tmp_path, [[10, 0, 70, 70, 10, 70]], "predictions")
+    write_labels(tmp_path, [[10, 10, 10, 70, 0, 99]])
+    write_labels(tmp_path, [[10, 0, 70, 70, 10, 70]], "predictions")
     got = semantickitti_segmentation(tmp_path, tmp_path)
     assert got["iou_per_class"]["car"] == pytest.approx(1 / 3)
     assert got["iou_per_class"]["vegetation"] == pytest.approx(1 / 2)
@@ -97,8 +85,8 @@ def test_points_said_to_be_unlabeled_are_misses_and_no_part_of_the_accuracy(tmp_
 
 
 def test_moving_is_as_good_as_standing(tmp_path):
-    write(tmp_path, [[252, 254, 257, 259, 60]])
-    write(tmp_path, [[10, 30, 20, 16, 40]], "predictions")
+    write_labels(tmp_path, [[252, 254, 257, 259, 60]])
+    write_labels(tmp_path, [[10, 30, 20, 16, 40]], "predictions")
     scores = semantickitti_segmentation(tmp_path, tmp_path)["iou_per_class"]
     assert {name for name, iou in scores.items() if iou > 0.999} == {"car", "person", "other-vehicle", "road"}
 
@@ -112,7 +100,7 @@ def test_nothing_labelled_scores_nothing():
 def pair(tmp_path):
     """Folders of labels and of predictions that are right, two scans each."""
     labels = [[10, 40, 40, 0], [70, 50, 81]]
-    return write(tmp_path / "truth", labels), write(tmp_path / "mine", labels, "predictions")
+    return write_labels(tmp_path / "truth", labels), write_labels(tmp_path / "mine", labels, "predictions")
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["truth", "prediction"])
