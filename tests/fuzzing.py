@@ -25,7 +25,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-ROOT = str(Path(__file__).resolve().parents[1])  # where pytest's names of test modules begin
 MEMORY = 2 << 30
 # Largest and lowest numbers of 2, 4 and 8 bytes, those that pass a check of the sign, and variable-length ones.
 HUGE = [
@@ -130,8 +129,12 @@ def run(
         concurrent.futures.process.BrokenProcessPool: the process crashed, or one reading hung; its stack is on stderr.
     """
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawn, initializer=sys.path.append, initargs=(ROOT,)) as process:
+    with ProcessPoolExecutor(1, spawn, initializer=_find_test_modules) as process:
         return process.submit(_run, read, folder, cases, seed, pattern, damage, errors, memory, hangs_s).result()
+
+
+def _find_test_modules() -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # pytest calls them tests.FOLDER.NAME
 
 
 def _run(
