@@ -209,7 +209,7 @@ def breakdown_table(breakdown: Mapping[str, Any]) -> Table:
         means.append(sum(known) / len(known) if known else math.nan)
     rows = [(name, *(values[name] for values in found.values())) for name in breakdown["by_class"]]
     title = f"{metric if '/' in metric else METRIC_NAMES[metric]} by range"
-    return _table(title, ("class", *columns), rows, ("mean of those there", *means))
+    return _table(title, ("class", *columns), rows, ("mean (present)", *means))
 
 
 def _detection(summary: dict[str, Any]) -> list[Table]:
