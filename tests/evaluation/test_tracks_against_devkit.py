@@ -66,9 +66,14 @@ def test_fresh_databases_get_the_official_numbers_and_curves(tmp_path: Path):
         path = tmp_path / f"{draw}.json"
         path.write_text(json.dumps(track_results(root, seed + draw, **tracker)))
         cases.append(("tracking", root, version_of(SPLIT), SPLIT, path))
-    for case, expected in zip(cases, devkit.answers(box_oracle, cases)):
-        assert "error" not in expected, (seed, case, expected)
-        assert_same(case, expected, (seed, case))
+    answers = devkit.answers(box_oracle, cases)
+    assert sum("error" in answer for answer in answers) < 2, (seed, answers)
+    for case, expected in zip(cases, answers):
+        if "error" in expected:  # far away, tracks that swap may leave a sample with an id twice, which nobody scores
+            with pytest.raises(SubmissionError, match="its own id"):
+                nuscenes_tracking(case[-1], *case[1:4])
+        else:
+            assert_same(case, expected, (seed, case))
 
 
 def test_odd_submissions_are_scored_or_refused_as_the_devkit_does(tmp_path: Path):
