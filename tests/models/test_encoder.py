@@ -133,8 +133,12 @@ def test_shared_tables_change_nothing(config):
 
 
 def test_weights_fit_any_grid():
+    encoder = build(CONFIGS["window"])
     other = build(CONFIGS["window"], VoxelGrid((-50, -50, -5), (50, 50, 3), (0.25, 0.25, 8)))
-    other.load_state_dict(build(CONFIGS["window"]).state_dict())
+    loaded = other.load_state_dict(encoder.state_dict())
+    assert not loaded.missing_keys and not loaded.unexpected_keys
+    coords, tokens = lidar_tokens.coords(300), lidar_tokens.randn(300, 32)
+    assert torch.equal(other(tokens, coords), encoder(tokens, coords))
 
 
 def test_voxels_above_each_other_need_a_window_with_height():
