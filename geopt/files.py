@@ -38,7 +38,7 @@ def replace_text(path: Path, text: str) -> None:
     replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
-def replace_bytes(path: Path, content: bytes) -> None:
+def replace_bytes(path: Path, content: bytes | memoryview) -> None:
     """:func:`replace` with bytes."""
     replace(path, lambda temporary: temporary.write_bytes(content))
 
