@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
-from geopt import pretraining
+from geopt import config as configs
+from geopt import finetuning, predicting, pretraining, probing
 from geopt.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,24 +34,57 @@ def shell_lines() -> list[tuple[str, str]]:
 GEOPT = [(page, line) for page, line in shell_lines() if re.match(r"(torchrun .* -m geopt\.cli|geopt)\b", line)]
 
 
+def loaded(command: str, params: dict) -> tuple[object, list[str]] | None:
+    """The config of a command and its overrides; None for a command without, or a file that the reader is told to write."""
+    if command == "predict":
+        overrides = [text for text in params["runs"] if "=" in text]
+        return predicting.load(overrides), overrides
+    overrides = params.get("overrides") or []
+    if command == "probe":
+        return probing.load(overrides), overrides
+    if command not in ("pretrain", "finetune"):
+        return None
+    source = params["config"]
+    if source.endswith(".yaml"):
+        if not (ROOT / source).is_file():
+            return None
+        source = str(ROOT / source)
+    return (pretraining if command == "pretrain" else finetuning).load(source, overrides), overrides
+
+
 @pytest.mark.parametrize(("page", "line"), GEOPT, ids=lambda v: v[:60])
 def test_commands_exist_and_their_configs_load(page, line):
     words = shlex.split(line.split(" -m geopt.cli ")[-1]) if line.startswith("torchrun") else shlex.split(line)[1:]
-    if words[0].startswith("-"):
-        return
     command = COMMANDS
-    while hasattr(command, "commands"):  # such as score, then nuscenes-detection
+    while hasattr(command, "commands") and not words[0].startswith("-"):  # such as score, then nuscenes-detection
+        assert words[0] in command.commands
         command, words = command.commands[words[0]], words[1:]
+    if words and words[0].startswith("-") and hasattr(command, "commands"):
+        assert {word.split("=")[0] for word in words} <= {name for option in command.params for name in option.opts}
+        return
     context = command.make_context(command.name, list(words), resilient_parsing=False)
-    if command.name == "pretrain":
-        config = context.params["config"]
-        if config.endswith(".yaml") and not (ROOT / config).is_file():
-            return  # a file that the reader is told to write
-        pretraining.load(str(ROOT / config) if config.endswith(".yaml") else config, context.params["overrides"] or [])
+    assert not context.args
+    found = loaded(command.name, context.params)
+    if found is not None:
+        config, overrides = found
+        values = configs.flatten(config.model_dump(mode="json"))
+        for text in overrides:
+            key, _, value = text.partition("=")
+            given = yaml.safe_load(value)
+            assert values[key] == given or str(values[key]) == value
 
 
 def test_there_are_commands_to_check():
-    assert {shlex.split(line)[1] for _, line in GEOPT if line.startswith("geopt")} >= {"info", "pretrain", "simulate"}
+    """Those with a config among them: a command that is never written here is never loaded either."""
+    assert {shlex.split(line)[1] for _, line in GEOPT if line.startswith("geopt")} >= {
+        "info",
+        "pretrain",
+        "simulate",
+        "finetune",
+        "predict",
+        "probe",
+        "score",
+    }
 
 
 def test_make_targets_exist():
