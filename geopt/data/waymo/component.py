@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geopt.data.damage import naming
 from geopt.optional import require
 
 
@@ -32,9 +34,9 @@ class Component:
             if min(groups, default=0) < 0 or sum(groups) != metadata.num_rows or metadata.num_rows > 1 << 24:
                 raise ValueError(f"its row groups have {sum(groups)} of {metadata.num_rows} rows")
 
-    def naming_the_file(self) -> NamingTheFile:
+    def naming_the_file(self) -> AbstractContextManager[None]:
         """A context in which errors become a ValueError that names this file."""
-        return NamingTheFile(self.path)
+        return naming("Waymo", self.path, _arrow().ArrowException)
 
     def _name(self, name: str) -> str:
         return name if name.startswith("key.") else f"{self._prefix}.{name}"
@@ -98,25 +100,6 @@ class Component:
                 return [batch.column(batch.schema.get_field_index(name))[0] for name in full]
             at += 1
         raise ValueError(f"row {row} is missing")
-
-
-class NamingTheFile:
-    """Turns what a damaged file raises into a ValueError that names it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
-        if error is None or isinstance(error, FileNotFoundError | ImportError):
-            return
-        if isinstance(error, (ValueError, TypeError, KeyError, OSError, MemoryError, _arrow().ArrowException)):
-            if str(error).startswith("Waymo: "):
-                return
-            text = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ValueError(f"Waymo: {self.path} is damaged: {text}; copy the file again") from error
 
 
 @functools.cache
