@@ -86,6 +86,13 @@ class WaymoConfig(Frozen):
     """Points in zones that nobody labelled."""
 
 
+class PandaSetConfig(Frozen):
+    """What of a frame of PandaSet is read."""
+
+    lidar: Literal["spinning", "forward", "both"] = "spinning"
+    """The Pandar64 on the roof, the PandarGT that looks ahead, or both."""
+
+
 Kind = Literal["nuscenes", "waymo", "kitti", "semantickitti", "argoverse2", "pandaset", "folder", "shards"]
 DEFAULTS: dict[str, dict[str, Any]] = {
     "waymo": {
@@ -118,6 +125,8 @@ class DataConfig(Frozen):
     """For Waymo."""
     folder: FolderConfig = FolderConfig()
     """For a folder of scans."""
+    pandaset: PandaSetConfig = PandaSetConfig()
+    """For PandaSet."""
     train: str = "train"
     """A split, scenes joined by ``,`` or ``+``, or slices in key frames such as ``scene-0523[:30]``."""
     val: str = "val"
