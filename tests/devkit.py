@@ -1,6 +1,8 @@
-"""The official devkit in a process of its own.
+"""Official evaluators in processes of their own.
 
-It runs where GEOPT_DEVKIT_PYTHON names the Python of an environment with nuscenes-devkit 1.2.0.
+That of nuScenes runs where GEOPT_DEVKIT_PYTHON names the Python of an environment with nuscenes-devkit 1.2.0, that of
+Argoverse 2 where GEOPT_AV2_PYTHON names one with av2 0.3.6. The latter needs neither torch nor torchvision: ``pip install
+--no-deps`` it and what it asks for when ``av2.evaluation.detection.eval`` is imported.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 PYTHON = os.environ.get("GEOPT_DEVKIT_PYTHON", "")
+AV2_PYTHON = os.environ.get("GEOPT_AV2_PYTHON", "")
 needed = pytest.mark.skipif(not PYTHON, reason="no official devkit: set GEOPT_DEVKIT_PYTHON")
 
 
@@ -29,16 +32,17 @@ def blas_kernel() -> str:
     return "SkylakeX" if "avx512f" in Path("/proc/cpuinfo").read_text() else ""
 
 
-def answers(oracle: ModuleType, cases: list[tuple]) -> list[dict[str, Any]]:
-    """What a script of ours that the devkit's Python runs says of each case.
+def answers(oracle: ModuleType, cases: list[tuple], python: str = PYTHON) -> list[dict[str, Any]]:
+    """What a script of ours that an official evaluator's Python runs says of each case.
 
     Args:
         oracle: The script, which reads the cases as JSON and prints a list as long.
         cases: Tuples of what JSON can hold, and paths.
+        python: The one that has the evaluator.
     """
     environment = os.environ | ({"OPENBLAS_CORETYPE": blas_kernel()} if blas_kernel() else {})
     done = subprocess.run(
-        [PYTHON, str(oracle.__file__)],
+        [python, str(oracle.__file__)],
         input=json.dumps(cases, default=str),
         capture_output=True,
         text=True,

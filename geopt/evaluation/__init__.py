@@ -1,5 +1,6 @@
 """Official scores of anybody's predictions. Needs no torch, no devkit and no TensorFlow."""
 
+from geopt.evaluation.argoverse2_detection import argoverse2_detection
 from geopt.evaluation.errors import SubmissionError
 from geopt.evaluation.kitti_detection import kitti_detection
 from geopt.evaluation.nuscenes_detection import nuscenes_detection
@@ -17,6 +18,7 @@ from geopt.evaluation.waymo_segmentation import waymo_segmentation
 
 __all__ = [
     "SubmissionError",
+    "argoverse2_detection",
     "kitti_detection",
     "nuscenes_detection",
     "nuscenes_detection_breakdown",
