@@ -3,10 +3,12 @@
 from geopt.data.collate import collate
 from geopt.data.config import PASTED, AugmentConfig, DataConfig, PasteConfig, WaymoConfig
 from geopt.data.dataset import FrameDataset, build_dataset
+from geopt.data.kitti import Kitti
 from geopt.data.labelled import LabelledCollate, LabelledFrames, build_labelled
 from geopt.data.nuscenes import NuScenes
 from geopt.data.sample import Sample
 from geopt.data.sampler import ResumableSampler
+from geopt.data.semantickitti import SemanticKitti
 from geopt.data.waymo import Waymo
 
 __all__ = [
@@ -14,12 +16,14 @@ __all__ = [
     "AugmentConfig",
     "DataConfig",
     "FrameDataset",
+    "Kitti",
     "LabelledCollate",
     "LabelledFrames",
     "NuScenes",
     "PasteConfig",
     "ResumableSampler",
     "Sample",
+    "SemanticKitti",
     "Waymo",
     "WaymoConfig",
     "build_dataset",

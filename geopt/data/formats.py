@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from geopt.data.config import DataConfig
 from geopt.data.folder import Folder
+from geopt.data.kitti import Kitti
 from geopt.data.nuscenes import NuScenes
+from geopt.data.semantickitti import SemanticKitti
 from geopt.data.source import Source
 from geopt.data.waymo import Waymo
 
@@ -23,6 +25,8 @@ FORMATS: dict[str, Callable[[DataConfig], Source]] = {
     "nuscenes": _nuscenes,
     "waymo": _waymo,
     "folder": lambda config: Folder(config.root, config.folder),
+    "kitti": lambda config: Kitti(config.root),
+    "semantickitti": lambda config: SemanticKitti(config.root),
 }
 
 

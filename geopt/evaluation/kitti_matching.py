@@ -70,7 +70,7 @@ def precision_curves(
         (41,) each; 0 at steps that are not reached, NaN where nothing is left to count.
     """
     of_class = labels.kind == name
-    counted_label = of_class & ~_too_hard(labels, level)
+    counted_label = of_class & ~too_hard(labels, level)
     wanted_label = of_class | (labels.kind == NEIGHBOURS.get(name, name))
     top, bottom = predictions.image[:, 1], predictions.image[:, 3]
     small = np.trunc(np.abs(top - bottom)) < level.min_height_px  # of any class: it may hide a label, and costs nothing
@@ -97,7 +97,8 @@ def precision_curves(
     return _best_from_here(hits_at, reported), _best_from_here(similarity, reported)
 
 
-def _too_hard(labels: Objects, level: Level) -> Mask:
+def too_hard(labels: Objects, level: Level) -> Mask:
+    """(N,) whether a level of difficulty leaves a label out."""
     height = labels.image[:, 3] - labels.image[:, 1]
     hidden = (labels.occlusion > level.max_occlusion) | (labels.truncation > level.max_truncation)
     return hidden | (height < level.min_height_px)
