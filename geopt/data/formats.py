@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from geopt.data.argoverse2 import Argoverse2
 from geopt.data.config import DataConfig
 from geopt.data.folder import Folder
 from geopt.data.kitti import Kitti
 from geopt.data.nuscenes import NuScenes
+from geopt.data.pandaset import PandaSet
 from geopt.data.semantickitti import SemanticKitti
 from geopt.data.source import Source
 from geopt.data.waymo import Waymo
@@ -27,6 +29,8 @@ FORMATS: dict[str, Callable[[DataConfig], Source]] = {
     "folder": lambda config: Folder(config.root, config.folder),
     "kitti": lambda config: Kitti(config.root),
     "semantickitti": lambda config: SemanticKitti(config.root),
+    "argoverse2": lambda config: Argoverse2(config.root),
+    "pandaset": lambda config: PandaSet(config.root, config.pandaset),
 }
 
 
