@@ -10,6 +10,7 @@ import box_database
 import label_database
 import numpy as np
 import pytest
+import semantickitti_files
 import track_database
 import waymo_database
 from label_database import SPLIT, VERSION
@@ -30,6 +31,11 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     np.savez(tmp_path / "waymo_predictions.npz", **{k: v for k, v in case.items() if k.startswith("prediction_")})
     raw = {name: case[f"ground_truth_{name}"] for name in ("bbox", "type", "frame_id", "difficulty")}
     np.savez(tmp_path / "waymo_labels.npz", **raw, num_lidar_points=np.full(len(raw["type"]), 9))
+    scans = np.random.default_rng(2).choice(semantickitti_files.LABELS, (2, 1, 900))
+    scans[1, 0, :500] = scans[0, 0, :500]
+    semantickitti_files.write_labels(tmp_path / "kitti", scans[0])
+    semantickitti_files.write_labels(tmp_path / "results", scans[1], "predictions")
+    monkeypatch.setenv("SEMANTICKITTI", str(tmp_path / "kitti"))
     points = np.random.default_rng(1).integers(0, 23, (2, 500))
     np.savez(tmp_path / "waymo_points.npz", ground_truth=points[0], prediction=points[1])
 
@@ -50,7 +56,7 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("NUSCENES", str(root))
         exec(compile(block, str(GUIDE), "exec"), names)
     printed = capsys.readouterr().out
-    assert len(blocks) == 10 and VERSION in GUIDE.read_text()
+    assert len(blocks) == 12 and VERSION in GUIDE.read_text()
     for part in (
         r"NDS 0\.\d{3}, mAP 0\.\d{3}",
         r"AMOTA 0\.\d{3}, AMOTP",
@@ -58,6 +64,8 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
         r"\(17, 17\)",
         "PQ 0.",
         "PAT 0.",
+        r"mIoU 0\.[2-6]\d\d, accuracy 0\.[5-7]\d\d, car 0\.\d{3}",
+        r"0-20 m car: AP 0\.\d{3} of \d+ boxes\n20-35 m car: AP",
         r"vehicles: APH 0\.\d{3}\nALL_NS: APH 0\.\d{3}\n\(32, 101, 5\)\nmIoU 0\.0\d\d",
     ):
         assert re.search(part, printed), part
