@@ -102,7 +102,7 @@ def _parse_poses(suffix: str, text: str) -> Poses:
     if table.shape[1] != TUM:
         raise ValueError(f"expected 12 numbers in a line (KITTI) or 8 (TUM), got {table.shape[1]}")
     words = [line.split()[0] for line in _lines(text)]
-    return Poses(np.array([_nanoseconds(word) for word in words]), _motions(table[:, [7, 4, 5, 6]], table[:, 1:4]))
+    return Poses(np.array([_nanoseconds(word) for word in words]), motions(table[:, [7, 4, 5, 6]], table[:, 1:4]))
 
 
 def _from_records(records: list[Mapping[str, Any]]) -> Poses:
@@ -125,7 +125,7 @@ def _from_records(records: list[Mapping[str, Any]]) -> Poses:
     except TypeError as error:
         raise ValueError(f"expected numbers, {error}") from error
     table = np.array(columns).T
-    return Poses(times, _motions(table[:, :4], table[:, 4:]))
+    return Poses(times, motions(table[:, :4], table[:, 4:]))
 
 
 def _parse_times(suffix: str, text: str) -> NDArray[np.int64]:
@@ -169,7 +169,12 @@ def _numbers(text: str) -> NDArray[np.float64]:
     return np.array(rows, dtype=np.float64)
 
 
-def _motions(quat_wxyz: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+def motions(quat_wxyz: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K, 3, 4) rigid motions of (K, 4) quaternions and (K, 3) translations.
+
+    Raises:
+        ValueError: a quaternion has another length than 1, or a number is not finite; names no file.
+    """
     lengths = np.linalg.norm(quat_wxyz, axis=1)
     if not np.all(np.abs(lengths - 1) < UNIT):
         raise ValueError("expected quaternions of length 1")

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from geopt.data.deskew import Track, deskew
 from geopt.data.folder.config import FolderConfig
 from geopt.data.folder.layout import LONGEST_SCAN_S, Scan
+from geopt.data.folder.logs import find_logs
 from geopt.data.folder.recordings import Recording, file_recordings
+from geopt.data.folder.scan_files import scan_paths
 from geopt.data.scan_source import ScanIndex, ScanSource, SweepPoints
 from geopt.data.sweeps import apply, compose, inverse
 
@@ -21,14 +23,14 @@ log = logging.getLogger(__name__)
 class Folder(ScanSource):
     """Scans without labels; a :class:`geopt.data.source.Source`.
 
-    Each sub-folder with scan files is a scene, named by its path, and its scans are in the order of the numbers in their names.
-    There is one split, ``all``.
+    Each sub-folder with scan files is a scene, named by its path, and its scans are in the order of the numbers in their names,
+    or of the times that they are named by. Each topic of a log is a scene, too. There is one split, ``all``.
 
     Points without a position (NaN, infinite, or 0, 0, 0, which sensors write where nothing came back) are left out; the first
     file that has some is told.
 
     Args:
-        root: The folder.
+        root: The folder, or a log.
         config: What the files hold, and how the sensor was mounted.
 
     Raises:
@@ -40,7 +42,10 @@ class Folder(ScanSource):
 
     def __init__(self, root: str | Path, config: FolderConfig | None = None) -> None:
         folder, self.config = Path(root).expanduser(), config or FolderConfig()
-        recordings: list[Recording] = sorted(file_recordings(folder, self.config), key=lambda one: one.name)
+        recordings: list[Recording] = list(find_logs(folder, self.config))
+        if not recordings or scan_paths(folder, self.config.pattern):
+            recordings += file_recordings(folder, self.config)
+        recordings.sort(key=lambda one: one.name)
         with_poses = [one.poses is not None for one in recordings]
         if any(with_poses) and not all(with_poses):
             lacks = recordings[with_poses.index(False)].name

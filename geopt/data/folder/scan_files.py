@@ -48,6 +48,11 @@ def without_suffix(path: Path) -> Path:
     return path.with_name(path.name[: -len(suffix(path) or "")])
 
 
+def scan_paths(root: Path, pattern: str) -> list[Path]:
+    """Scan files below a folder whose paths are like a pattern, in the order of their names."""
+    return sorted(path for path in root.glob(pattern) if suffix(path) and path.is_file())
+
+
 def find_scans(folder: str | Path, pattern: str = "**/*") -> list[Path]:
     """Scan files below a folder, in the order of their names.
 
@@ -60,7 +65,7 @@ def find_scans(folder: str | Path, pattern: str = "**/*") -> list[Path]:
         ValueError: two files differ in their suffix alone, so that their results would have one name.
     """
     root = Path(folder).expanduser()
-    found = sorted(path for path in root.glob(pattern) if suffix(path) and path.is_file())
+    found = scan_paths(root, pattern)
     if not found:
         liked = "" if pattern == "**/*" else f" whose paths are like {pattern}"
         raise FileNotFoundError(

@@ -1,0 +1,75 @@
+"""Logs in the SQLite files of rosbag2.
+
+Source: https://github.com/ros2/rosbag2, the schema of rosbag2_storage_sqlite3.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+
+class Message(NamedTuple):
+    """Where a message lies."""
+
+    log_time_ns: int
+    row: int
+
+
+class SqliteLog:
+    """What an SQLite file of rosbag2 holds; it pickles.
+
+    Args:
+        path: The file, which is only read.
+
+    Raises:
+        FileNotFoundError: it is missing.
+        ValueError: it is damaged, or no such log; names the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._open() as database:
+            rows = database.execute("SELECT name, type FROM topics WHERE serialization_format = 'cdr'").fetchall()
+        self.topics: dict[str, str] = {str(name): str(kind) for name, kind in rows}
+
+    def messages(self, topic: str) -> list[Message]:
+        """All messages of a topic, in the order of time.
+
+        Raises:
+            FileNotFoundError, ValueError: see the class.
+        """
+        query = (
+            "SELECT messages.timestamp, messages.id FROM messages JOIN topics ON topics.id = topic_id WHERE name = ?"
+        )
+        with self._open() as database:
+            return sorted(Message(int(time), int(row)) for time, row in database.execute(query, (topic,)))
+
+    def read(self, message: Message) -> bytes:
+        """What was logged.
+
+        Raises:
+            FileNotFoundError, ValueError: the file is missing, damaged or another than before; names it.
+        """
+        with self._open() as database:
+            found = database.execute("SELECT data FROM messages WHERE id = ?", (message.row,)).fetchone()
+            if found is None or not isinstance(found[0], bytes):
+                raise ValueError(f"must have message {message.row}")
+            return found[0]
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        if not self.path.is_file():
+            raise FileNotFoundError(f"scans: {self.path} is missing")
+        try:
+            # immutable: SQLite must not leave files beside a log
+            with contextlib.closing(
+                sqlite3.connect(f"file:{quote(str(self.path.resolve()))}?mode=ro&immutable=1", uri=True)
+            ) as database:
+                yield database
+        except (sqlite3.Error, ValueError, TypeError, OverflowError, MemoryError) as error:
+            raise ValueError(f"scans: {self.path} must be a log of rosbag2 ({error}); copy the file again") from error
