@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -16,6 +18,7 @@ from pydantic import (
 
 from geopt.data import fractions
 from geopt.data.folder.config import FolderConfig
+from geopt.data.shards import layout
 from geopt.schema import Frozen
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -108,15 +111,31 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "folder": {"num_sweeps": 1, "features": (), "train": "all", "val": ""},
 }
 """What keys are by ``kind`` where they are left out. For Waymo it is what published models see."""
+OPTIONS = ("waymo", "folder", "pandaset")
+"""Keys that belong to one kind."""
 
 
-class DataConfig(Frozen):
-    """Which frames are read, from where, and what a frame consists of.
+def dataset_of(values: Mapping[str, Any]) -> str:
+    """Kind of the dataset that keys of a :class:`DatasetConfig` name; of shards that of what was packed.
+
+    Raises:
+        FileNotFoundError, ValueError: shards that cannot be read; names the file.
+    """
+    kind = values.get("kind", "nuscenes")
+    if kind != "shards" or not (values.get("packed") or values.get("root")):
+        return kind
+    return values.get("packed") or layout.read(Path(values["root"]).expanduser()).kind
+
+
+class DatasetConfig(Frozen):
+    """Which frames of one dataset are read, and what they are like.
 
     Keys that are left out follow :data:`DEFAULTS` of the kind.
     """
 
     kind: Kind = "nuscenes"
+    packed: str = ""
+    """For shards: kind of the dataset that was packed, found in the folder where it is left out."""
     root: str = ""
     """Dataset folder; ``~`` is the home folder."""
     version: str = "v1.0-trainval"
@@ -131,23 +150,70 @@ class DataConfig(Frozen):
     """A split, scenes joined by ``,`` or ``+``, or slices in key frames such as ``scene-0523[:30]``."""
     val: str = "val"
     """As ``train``."""
+    num_sweeps: PositiveInt = 10
+    """Sweeps in a cloud, the frame's own included; fewer at the start of a scene."""
+    intensity_scale: PositiveFloat = 1 / 255
+    """Factor on the intensity, which nuScenes stores as 0 to 255 and Waymo from 0 without a limit, most of it below 1."""
+    intensity_curve: Literal["linear", "tanh"] = "linear"
+    """What the scaled intensity goes through; ``tanh`` keeps the brightest of Waymo's returns within 1."""
+    max_range_m: PositiveFloat | None = None
+    """Points farther than this from the sensor that saw them are left out; null keeps all."""
+    fill: dict[Feature, float] = {}
+    """Values of channels that the dataset lacks although ``features`` names them, such as ``{elongation: 0.0}``."""
+
+    @property
+    def dataset(self) -> str:
+        """Kind of the dataset, of shards that of what was packed."""
+        return self.packed or self.kind
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_kind(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        dataset = dataset_of(values)
+        if values.get("kind") == "shards":
+            values = values | {"packed": "" if dataset == "shards" else dataset}
+        defaults = DEFAULTS.get(dataset, {})
+        return {name: value for name, value in defaults.items() if name in cls.model_fields} | values
+
+    @model_validator(mode="after")
+    def _shards_hold_what_was_packed(self) -> Self:
+        if self.packed and self.kind != "shards":
+            raise ValueError(f"packed must be left out for kind={self.kind}, got {self.packed!r}")
+        if self.kind == "shards" and any(getattr(self, name) != type(getattr(self, name))() for name in OPTIONS):
+            raise ValueError(f"{', '.join(OPTIONS)} must be left out for shards; they are given to `geopt pack`")
+        return self
+
+
+class MixedConfig(DatasetConfig):
+    """One dataset of a mixture. What is left out follows :data:`DEFAULTS` of its kind, and else ``data``."""
+
+    name: str = Field("", pattern=r"^[A-Za-z0-9_.-]+$")
+    """In messages and metrics; its kind where it is left out."""
+    weight: PositiveFloat = 1.0
+    """Its share of the frames of an epoch is this over the sum of all."""
+
+
+class DataConfig(DatasetConfig):
+    """Which frames are read, from where, and what a frame consists of.
+
+    One dataset, or with ``mix`` several for pre-training.
+    """
+
+    mix: tuple[MixedConfig, ...] = ()
+    """Datasets that a run takes its frames from, in place of ``root``."""
     label_fraction: str = fractions.ALL
     """Part of the ``train`` frames that training uses: ``all``, or a list that ``geopt splits`` names, such as
     ``scenes-10-seed0``."""
     frames: Literal["keyframes", "all_sweeps"] = "keyframes"
     """``all_sweeps`` makes a frame of every sweep, about ten times as many."""
-    num_sweeps: PositiveInt = 10
-    """Sweeps in a cloud, the frame's own included; fewer at the start of a scene."""
     sweep_choice: Literal["nearest", "random"] = "nearest"
     """Past sweeps in training: the nearest, or a random choice of all but one among the ``num_sweeps`` nearest."""
     frame: Literal["ego", "lidar"] = "ego"
     """Model frame. Ego is x forward, origin on the ground; the LiDAR of nuScenes has x to the right."""
     features: tuple[Feature, ...] = ("intensity", "time_lag_s")
     """Channels of a point besides xyz."""
-    intensity_scale: PositiveFloat = 1 / 255
-    """Factor on the intensity, which nuScenes stores as 0 to 255 and Waymo from 0 without a limit, most of it below 1."""
-    intensity_curve: Literal["linear", "tanh"] = "linear"
-    """What the scaled intensity goes through; ``tanh`` keeps the brightest of Waymo's returns within 1."""
     boxes: bool = False
     """Read the annotated boxes of key frames."""
     labels: Literal["fine", "coarse"] | None = None
@@ -157,10 +223,46 @@ class DataConfig(Frozen):
     workers: NonNegativeInt = 2
     """Processes that read; the result does not depend on it."""
 
+    def parts(self) -> tuple[DataConfig, ...]:
+        """The config of each dataset of the mixture as if it were alone; of one dataset this one."""
+        if not self.mix:
+            return (self,)
+        shared = {
+            name: getattr(self, name) for name in DataConfig.model_fields if name not in DatasetConfig.model_fields
+        }
+        own = [{name: getattr(one, name) for name in DatasetConfig.model_fields} for one in self.mix]
+        return tuple(DataConfig(**(shared | {"mix": ()} | part)) for part in own)
+
     @model_validator(mode="before")
     @classmethod
-    def _defaults_of_the_kind(cls, values: Any) -> Any:
-        return DEFAULTS.get(values.get("kind", ""), {}) | values if isinstance(values, dict) else values
+    def _entries_of_the_mixture(cls, values: Any) -> Any:
+        """Fill up what the entries leave out."""
+        if not isinstance(values, dict) or not isinstance(values.get("mix"), list | tuple):
+            return values
+        inherited = DatasetConfig.model_fields.keys() - {"root", "packed"}
+        outer = {name: values[name] for name in inherited if name in values}
+        return values | {
+            "mix": [_filled(entry, outer) if isinstance(entry, dict) else entry for entry in values["mix"]]
+        }
+
+    @model_validator(mode="after")
+    def _is_one_mixture(self) -> Self:
+        if not self.mix:
+            return self
+        names = [one.name for one in self.mix]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if self.root:
+            raise ValueError(f"root must be left out beside mix, whose entries have their own, got {self.root!r}")
+        if twice:
+            raise ValueError(
+                f"mix must give each dataset a name of its own, got {', '.join(twice)} twice; add name: ..."
+            )
+        missing = [one.name for one in self.mix if not one.root]
+        if missing:
+            raise ValueError(f"mix must give each dataset a root, got none for {', '.join(missing)}")
+        if self.label_fraction != fractions.ALL:
+            raise ValueError(f"label_fraction must be left out beside mix, got {self.label_fraction!r}")
+        return self
 
     @field_validator("label_fraction")
     @classmethod
@@ -173,3 +275,10 @@ class DataConfig(Frozen):
         if len(set(features)) != len(features):
             raise ValueError(f"features must name each channel once, got {features}")
         return features
+
+
+def _filled(entry: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:
+    """An entry of a mixture with what it leaves out."""
+    dataset = dataset_of(outer | entry)
+    defaults = {name: value for name, value in DEFAULTS.get(dataset, {}).items() if name in MixedConfig.model_fields}
+    return outer | defaults | entry | {"name": entry.get("name") or dataset}

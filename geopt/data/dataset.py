@@ -69,7 +69,7 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
         """A frame as it was recorded, neither moved nor cropped."""
         row = int(self.frames.rows[index])
         cloud = self.source.cloud(row, self._past(row, epoch, index), self.config.frame)
-        return Sample(
+        sample = Sample(
             frame=self.source.name(row),
             token=self.source.token(row),
             timestamp_us=self.source.timestamp_us(row),
@@ -83,6 +83,7 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
             else None,
             labels=self._labels(row, cloud) if self.config.labels and self.source.has_labels(row) else None,
         )
+        return sample if self.config.max_range_m is None else within(sample, self.config.max_range_m)
 
     def prepare(self, sample: Sample, epoch: int, index: int) -> Sample:
         """Change a frame before it is moved at random and cropped; nothing here."""
@@ -101,8 +102,16 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
         features = np.empty((len(cloud.xyz), len(self.config.features)), dtype=np.float32)
         for channel, name in enumerate(self.config.features):
             values = getattr(cloud, name)
+            if (values is None) != (name in self.config.fill):
+                raise ValueError(
+                    f"data.features: {self.config.dataset} has no {name}; leave it out, or say what it shall be with "
+                    f"fill: {{{name}: 0.0}} beside the dataset's root"
+                    if values is None
+                    else f"data.fill: {name} must be left out, for {self.config.dataset} has it"
+                )
             if values is None:
-                raise ValueError(f"data.features: {self.config.kind} has no {name}; leave it out")
+                features[:, channel] = self.config.fill[name]
+                continue
             features[:, channel] = values
             if name == "intensity":
                 features[:, channel] *= np.float32(self.config.intensity_scale)
@@ -116,6 +125,14 @@ class FrameDataset(torch.utils.data.Dataset[Sample]):
         own = self.source.point_labels(row, self.config.labels)
         labels[: len(own)] = own  # the key frame comes first and keeps its close points
         return labels
+
+
+def within(sample: Sample, max_range_m: float) -> Sample:
+    """The points of a frame that are at most so far from the sensor that saw them."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is not within
+        offset = sample.xyz - sample.sensor_origins[sample.sweep]
+        near = (offset * offset).sum(axis=1) <= np.float32(max_range_m) ** 2
+    return augmentation.take(sample, np.flatnonzero(near))
 
 
 def build_dataset(

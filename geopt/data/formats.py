@@ -11,6 +11,7 @@ from geopt.data.kitti import Kitti
 from geopt.data.nuscenes import NuScenes
 from geopt.data.pandaset import PandaSet
 from geopt.data.semantickitti import SemanticKitti
+from geopt.data.shards.reader import Shards
 from geopt.data.source import Source
 from geopt.data.waymo import Waymo
 
@@ -27,6 +28,7 @@ FORMATS: dict[str, Callable[[DataConfig], Source]] = {
     "nuscenes": _nuscenes,
     "waymo": _waymo,
     "folder": lambda config: Folder(config.root, config.folder),
+    "shards": lambda config: Shards(config.root),
     "kitti": lambda config: Kitti(config.root),
     "semantickitti": lambda config: SemanticKitti(config.root),
     "argoverse2": lambda config: Argoverse2(config.root),
