@@ -85,6 +85,12 @@ class FinetuneConfig(Frozen):
         if self.data.frames != "keyframes":
             # Sweeps in between would be taken for frames without any object.
             raise ValueError(f"data.frames must be keyframes, the only ones with labels, got {self.data.frames}")
+        known = official.datasets_of(BENCHMARK[self.task])
+        if self.data.kind not in known:
+            raise ValueError(
+                f"data.kind must be one of {', '.join(known)} for task={self.task}, for no classes are known of others; "
+                f"got {self.data.kind}"
+            )
         for key in ("boxes", "labels"):
             if getattr(self.data, key):
                 raise ValueError(f"data.{key} follows from task={self.task}; leave it out")

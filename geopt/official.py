@@ -40,6 +40,11 @@ class ClassMap(msgspec.Struct, frozen=True):
     """Class of each category; categories that a benchmark leaves out are absent."""
 
 
+def datasets_of(benchmark: str) -> tuple[str, ...]:
+    """Datasets that :func:`class_map` knows the classes of a benchmark of."""
+    return tuple(dataset for dataset in DATASETS if benchmark in _class_maps(dataset))
+
+
 @functools.cache
 def class_map(benchmark: str, dataset: str = "nuscenes") -> ClassMap:
     """Classes of a benchmark.
@@ -55,11 +60,17 @@ def class_map(benchmark: str, dataset: str = "nuscenes") -> ClassMap:
     """
     if dataset not in DATASETS:
         raise ValueError(f"class_map: dataset must be one of {', '.join(DATASETS)}, got {dataset!r}")
-    file = resources.path("datasets", f"{dataset}/classes.json")
-    maps = msgspec.json.decode(file.read_bytes(), type=dict[str, ClassMap])
+    maps = _class_maps(dataset)
     if benchmark not in maps:
         raise ValueError(f"class_map: benchmark must be one of {', '.join(maps)}, got {benchmark!r}")
     return maps[benchmark]
+
+
+@functools.cache
+def _class_maps(dataset: str) -> dict[str, ClassMap]:
+    """Of each benchmark."""
+    file = resources.path("datasets", f"{dataset}/classes.json")
+    return msgspec.json.decode(file.read_bytes(), type=dict[str, ClassMap])
 
 
 def lidarseg_class_of_index(categories: Mapping[int, str]) -> NDArray[np.int16]:

@@ -83,7 +83,7 @@ def each_frame(
             yield number, seen
             if number in pictured:
                 path = out / "pictures" / f"{number:05}"
-                save_pictures(path, seen, data.frame, title(number), dataset=data.kind)
+                save_pictures(path, seen, data.frame, title(number), trained)
             if progress is not None:
                 progress(number + 1, count)
 

@@ -14,7 +14,6 @@ from geopt.config_errors import ConfigError
 from geopt.finetuning import FinetuneConfig
 from geopt.heads.detector import Detector
 from geopt.heads.segmenter import Segmenter
-from geopt.official import class_map
 from geopt.structures import LabelledBatch
 from geopt.visualize import labelled, ply
 
@@ -71,8 +70,9 @@ def load_models(runs: Sequence[str | Path], score_threshold: float | None = None
         models[config.task], found[config.task] = model, config
     if len({config.data.frame for config in found.values()}) > 1:
         raise ConfigError(["predict: both runs must have the same data.frame, got ego and lidar"])
-    if len({config.data.kind for config in found.values()}) > 1:
-        raise ConfigError(["predict: both runs must have the same data.kind, got nuscenes and waymo"])
+    kinds = sorted({config.data.kind for config in found.values()})
+    if len(kinds) > 1:
+        raise ConfigError([f"predict: both runs must have the same data.kind, got {' and '.join(kinds)}"])
     detector, segmenter = models.get("detection"), models.get("segmentation")
     assert detector is None or isinstance(detector, Detector)
     assert segmenter is None or isinstance(segmenter, Segmenter)
@@ -98,15 +98,16 @@ def look(trained: Trained, batches: dict[str, LabelledBatch]) -> Seen:
     return Seen(some.xyz[:own].cpu(), classes, boxes, scores, box_classes)
 
 
-def save_pictures(path: Path, seen: Seen, frame: str, title: str, dataset: str = "nuscenes") -> None:
+def save_pictures(path: Path, seen: Seen, frame: str, title: str, trained: Trained) -> None:
     """Write ``path.png``, the frame from above, and ``path.ply``, its points in the colours of their classes.
 
     Without classes of points a point has the colour of the box that holds it. Boxes below a score of 0.1 are not drawn:
-    submissions hold hundreds of weak ones. ``dataset`` is whose classes they are.
+    submissions hold hundreds of weak ones. ``trained`` knows the names of the classes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     labels = None if seen.classes is None else seen.classes.numpy()
-    names, classes = (class_map(benchmark, dataset).classes for benchmark in ("detection", "lidarseg"))
+    names = () if trained.detector is None else trained.detector.classes
+    classes = () if trained.segmenter is None else trained.segmenter.classes
     drawn = torch.nonzero(seen.scores >= DRAWN_SCORE)[:, 0]
     boxes = labelled.DrawnBoxes(
         seen.boxes[drawn].numpy(), tuple(names[c] for c in seen.box_classes[drawn]), seen.scores[drawn].numpy()

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from geopt import files
+from geopt.config_errors import ConfigError
 from geopt.evaluation.global_boxes import GlobalBoxes, Tracks, to_global
 from geopt.evaluation.split_frames import SplitFrame, split_frames
 from geopt.evaluation.write_boxes import write_detections, write_tracks
@@ -18,7 +19,7 @@ from geopt.evaluation.write_points import LabelWriter
 from geopt.heads.panoptic import SceneLabels, find_instances, thing_numbers
 from geopt.heads.tracker import EVERY_CLASS_M, Tracker
 from geopt.official import class_map
-from geopt.predicting import waymo
+from geopt.predicting import semantickitti, waymo
 from geopt.predicting.batches import Whole, each_frame, whole
 from geopt.predicting.config import PredictConfig
 from geopt.predicting.models import Seen, Trained, load_models
@@ -41,25 +42,30 @@ def predict(
     Returns:
         What was written: ``detection`` and ``tracking`` (JSON files), ``lidarseg`` and ``panoptic`` (folders of
         submissions); of Waymo ``detection`` and ``segmentation`` and what is true of the frames, see
-        :func:`geopt.predicting.waymo.predict`; ``pictures`` (a folder), ``summary`` (a JSON file).
+        :func:`geopt.predicting.waymo.predict`; of SemanticKITTI ``segmentation`` (a folder); ``pictures`` (a folder),
+        ``summary`` (a JSON file).
 
     Raises:
         FileNotFoundError, ValueError: a run or the dataset cannot be read.
-        ConfigError: the runs do not fit together.
+        ConfigError: the runs do not fit together, or their dataset has no form of submissions that is known.
     """
     out, config = Path(out), config or PredictConfig()
     trained = load_models(runs, config.score_threshold)
     any_config = next(iter(trained.configs.values()))
     root = config.data.root or any_config.data.root
     version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
-    of_kind = waymo.predict if any_config.data.kind == "waymo" else _predict_nuscenes
-    written, num_frames = of_kind(trained, out, root, version, split, config, progress)
+    kind = any_config.data.kind
+    known = {"nuscenes": _predict_nuscenes, "waymo": waymo.predict, "semantickitti": semantickitti.predict}
+    if kind not in known:
+        raise ConfigError([f"predict: data.kind of the runs must be one of {', '.join(known)}, got {kind}"])
+    written, num_frames = known[kind](trained, out, root, version, split, config, progress)
     if config.pictures:
         written["pictures"] = out / "pictures"
     written["summary"] = out / "summary.json"
     summary = {
         "runs": [str(run) for run in runs],
-        "data": {"root": str(root), "version": version, "split": split, "key_frames": num_frames},
+        "data": {"kind": kind, "root": str(root), "split": split, "key_frames": num_frames}
+        | ({"version": version} if kind == "nuscenes" else {}),
         "config": config.model_dump(mode="json"),
         "written": {name: str(path) for name, path in written.items()},
     }

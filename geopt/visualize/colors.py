@@ -51,8 +51,16 @@ LIKE = {
     "curb": "sidewalk",
     "other_ground": "other_flat",
     "walkable": "terrain",
+    "person": "pedestrian",
+    "other-vehicle": "construction_vehicle",
+    "parking": "other_flat",
+    "other-ground": "other_flat",
+    "fence": "barrier",
+    "trunk": "vegetation",
+    "pole": "manmade",
+    "traffic-sign": "traffic_cone",
 }
-"""Classes of Waymo that have the colour of one of nuScenes."""
+"""Classes of Waymo and SemanticKITTI that have the colour of one of nuScenes."""
 UNKNOWN = INK
 """What has no class."""
 GREYS = ("#5f656d", "#a6adb5")
