@@ -58,7 +58,7 @@ def facts(run: Run) -> list[Fact]:
     if run.task:
         found |= {"Task": run.task, "Encoder": origin(run), "Label list": _labels(run)}
     found |= {
-        "Dataset": " ".join(str(v) for v in (run.get("data.kind"), run.get("data.version")) if v),
+        "Dataset": " ".join(str(v) for v in (run.get("data.kind"), _version(run)) if v),
         "Training frames": run.get("data.train"),
         "Validation frames": run.get("data.val"),
         "Sweeps per frame": run.get("data.num_sweeps"),
@@ -111,6 +111,11 @@ def _pasted(run: Run) -> str:
     return f"in a frame, its own counted: {listed}" + (
         f"; none in the last {fade_out:.3g} % of the run" if fade_out else ""
     )
+
+
+def _version(run: Run) -> object:
+    """Which of its versions the dataset is; nuScenes alone is told by name."""
+    return run.get("data.version") if run.get("data.kind", "nuscenes") == "nuscenes" else None
 
 
 def _device(run: Run) -> str | None:
