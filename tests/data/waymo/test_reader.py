@@ -11,7 +11,8 @@ import waymo_files
 
 from geopt import _host, cache
 from geopt.data import DataConfig, ResumableSampler, Waymo, WaymoConfig, build_dataset, build_labelled, collate
-from geopt.data.scans import ScansConfig, as_sample, read_scan
+from geopt.data.folder import read_scan
+from geopt.data.scans import ScansConfig, as_sample
 from geopt.official import class_map
 from geopt.structures import VoxelGrid
 
@@ -256,13 +257,13 @@ def test_real_poses_of_version_2_open(shared_data):
 
 def test_scans_of_waymo_as_others_convert_them_open(shared_data):
     paths = sorted((shared_data / "waymo_mmdet3d_tests" / "kitti_format" / "training" / "velodyne").glob("*.bin"))
-    columns = ("x", "y", "z", "intensity", "elongation", "skip")
+    config = ScansConfig(columns=("x", "y", "z", "intensity", "elongation", "skip"))
     for path in paths:
-        sample = as_sample(read_scan(path, columns), ScansConfig(columns=columns), DataConfig(kind="waymo"))
+        sample = as_sample(read_scan(path, config), config, DataConfig(kind="waymo"))
         assert sample.xyz.shape == (800, 3) and 1 < np.linalg.norm(sample.xyz, axis=1).max() < 90
         assert (sample.features >= 0).all() and (sample.features[:, 0] <= 1).all()
-    with pytest.raises(ValueError, match="frame of Waymo's top lidar"):
-        as_sample(read_scan(paths[0], columns), ScansConfig(), DataConfig(kind="waymo", frame="lidar"))
+    with pytest.raises(ValueError, match="lidar frame of waymo"):
+        as_sample(read_scan(paths[0], config), config, DataConfig(kind="waymo", frame="lidar"))
 
 
 def test_config_of_the_reader_is_checked():
