@@ -1,7 +1,9 @@
 """Official scores of anybody's predictions. Needs no torch, no devkit and no TensorFlow."""
 
+from geopt.evaluation.argoverse2_breakdown import argoverse2_breakdown
 from geopt.evaluation.argoverse2_detection import argoverse2_detection
 from geopt.evaluation.errors import SubmissionError
+from geopt.evaluation.kitti_breakdown import kitti_breakdown
 from geopt.evaluation.kitti_detection import kitti_detection
 from geopt.evaluation.nuscenes_detection import nuscenes_detection
 from geopt.evaluation.nuscenes_detection_breakdown import nuscenes_detection_breakdown
@@ -18,7 +20,9 @@ from geopt.evaluation.waymo_segmentation import waymo_segmentation
 
 __all__ = [
     "SubmissionError",
+    "argoverse2_breakdown",
     "argoverse2_detection",
+    "kitti_breakdown",
     "kitti_detection",
     "nuscenes_detection",
     "nuscenes_detection_breakdown",

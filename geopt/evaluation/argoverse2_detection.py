@@ -90,21 +90,41 @@ def argoverse2_detection(predictions: Source, ground_truth: Source) -> Scores:
 
     Source: av2 0.3.6.
     """
+    scores = score_categories(*read(predictions, ground_truth))
+    per_category = {name: row.metrics for name, row in scores.items()}
+    table = {name: {metric: _rounded(value) for metric, value in row.items()} for name, row in per_category.items()}
+    table["AVERAGE_METRICS"] = {metric: _rounded(value) for metric, value in mean_over_categories(per_category).items()}
+    return {"per_category": per_category, "rounded_table": table}
+
+
+def read(predictions: Source, ground_truth: Source) -> tuple[Cuboids, Cuboids]:
+    """Both sides of an evaluation; arguments and errors are those of :func:`argoverse2_detection`."""
     predicted, true = read_predictions(predictions), read_ground_truth(ground_truth)
     if not len(true.last):
         raise ValueError(
             "argoverse2_detection: ground_truth is empty; it must hold the boxes of the sweeps that are scored"
         )
-    found = _grouped(predicted, true)
-    per_category = {}
+    return predicted, true
+
+
+class CategoryScores(NamedTuple):
+    """Of one category."""
+
+    metrics: dict[str, float]
+    num_true: int
+    num_predicted: int
+
+
+def score_categories(predicted: Cuboids, true: Cuboids) -> dict[str, CategoryScores]:
+    """The scores of each category, and how many boxes they are of."""
+    found, scores = _grouped(predicted, true), {}
     for number, name in enumerate(CATEGORIES):
         mine = slice(*np.searchsorted(found.category, [number, number + 1]))
         num_true = int(np.count_nonzero(found.true_category == number))
         order = np.argsort(-found.score[mine], kind="stable")
-        per_category[name] = _summary(found.distance_m[mine][order], found.errors[mine][order], num_true)
-    table = {name: {metric: _rounded(value) for metric, value in row.items()} for name, row in per_category.items()}
-    table["AVERAGE_METRICS"] = {metric: _rounded(value) for metric, value in mean_over_categories(per_category).items()}
-    return {"per_category": per_category, "rounded_table": table}
+        metrics = _summary(found.distance_m[mine][order], found.errors[mine][order], num_true)
+        scores[name] = CategoryScores(metrics, num_true, len(order))
+    return scores
 
 
 def mean_over_categories(per_category: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -49,7 +49,11 @@ def kitti_detection(
 
     Source: the official KITTI object evaluator, in the variant that scores 41 steps offline (kitti_eval 955c04c).
     """
-    labels, predictions = read_frames(labels_dir, predictions_dir, frames, "kitti_detection")
+    return score_objects(*read_frames(labels_dir, predictions_dir, frames, "kitti_detection"))
+
+
+def score_objects(labels: Objects, predictions: Objects) -> Scores:
+    """Labels and predictions of the same frames scored as :func:`kitti_detection` does."""
     with_orientation = not (predictions.alpha_rad == NO_ALPHA).any()
     scores: Scores = {}
     for space, called in SPACES.items():

@@ -1,4 +1,4 @@
-"""Scores by range are those of the ordinary evaluator where the inputs have nothing outside the band."""
+"""IoU by range is that of the ordinary evaluator where the points outside the band have no class."""
 
 from __future__ import annotations
 
@@ -7,105 +7,21 @@ import logging
 import math
 import shutil
 
-import box_database
 import label_database
 import numpy as np
 import pytest
 from semantickitti_files import LABELS, write_labels
-from waymo_database import random_case
 
 from geopt.evaluation import (
-    nuscenes_detection,
-    nuscenes_detection_breakdown,
     nuscenes_lidarseg,
     nuscenes_lidarseg_breakdown,
     semantickitti_breakdown,
     semantickitti_segmentation,
-    waymo_breakdown,
-    waymo_detection,
 )
 from geopt.evaluation.breakdown import bands
 
-VERSION, SPLIT = box_database.VERSION, box_database.SPLIT
-BOX_BANDS = {"0-20 m": (0, 20), "20-35 m": (20, 35), "35-50 m": (35, 50)}
-POINT_BANDS = {**BOX_BANDS, "50 m on": (50, math.inf)}
-
-
-def table(root, name):
-    return json.loads((root / VERSION / f"{name}.json").read_text())
-
-
-def only_band(root, predictions, lower, upper):
-    """Predictions with the boxes in the band, after taking their points from the annotations outside it."""
-    poses = {row["token"]: row["translation"] for row in table(root, "ego_pose")}
-    ego = {
-        row["sample_token"]: poses[row["ego_pose_token"]]
-        for row in table(root, "sample_data")
-        if row["is_key_frame"] and row["calibrated_sensor_token"] == "lidar-mount"
-    }
-
-    def inside(box):
-        away = np.array(box["translation"][:2]) - ego[box["sample_token"]][:2]
-        return lower <= math.sqrt(away[0] ** 2 + away[1] ** 2) < upper
-
-    annotations = table(root, "sample_annotation")
-    for row in annotations:
-        if not inside(row):
-            row["num_lidar_pts"] = row["num_radar_pts"] = 0
-    (root / VERSION / "sample_annotation.json").write_text(json.dumps(annotations))
-    content = json.loads(predictions.read_text())
-    content["results"] = {token: [box for box in boxes if inside(box)] for token, boxes in content["results"].items()}
-    return content
-
-
-def assert_rows(rows, summary):
-    for name, row in rows.items():
-        assert row["ap"] == summary["mean_dist_aps"][name]
-        for error, value in summary["label_tp_errors"][name].items():
-            assert row[error] == value or (math.isnan(row[error]) and math.isnan(value))
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_detections_of_a_band_score_as_if_there_were_nothing_else(seed, tmp_path):
-    root = box_database.write_database(tmp_path / "whole", seed, num_key_frames=5, num_objects=80)
-    predictions = box_database.write_detections(tmp_path / "p.json", root, seed, num_boxes=80, awkward=False)
-    found = nuscenes_detection_breakdown(predictions, root, VERSION, SPLIT)
-    assert_rows(found["by_class"], nuscenes_detection(predictions, root, VERSION, SPLIT))
-    assert list(found["by_range"]) == list(BOX_BANDS)
-    for name, band in BOX_BANDS.items():
-        copy = shutil.copytree(root, tmp_path / name)
-        content = only_band(copy, predictions, *band)
-        rows = found["by_range"][name]
-        assert_rows(rows, nuscenes_detection(content, copy, VERSION, SPLIT))
-        assert sum(row["ap"] > 0 for row in rows.values()) >= 4
-    for name, row in found["by_class"].items():
-        for count in ("num_true", "num_predicted"):
-            assert row[count] == sum(rows[name][count] for rows in found["by_range"].values())
-    assert found["by_range"]["35-50 m"]["barrier"]["num_predicted"] == 0  # its official range ends at 30 m
-
-
-def test_a_detection_on_the_other_side_of_the_border_is_an_error_and_a_miss(tmp_path):
-    root = box_database.write_database(tmp_path / "db", 1, num_key_frames=1, num_objects=5, num_scenes=1)
-    annotations = table(root, "sample_annotation")
-    poses = {row["token"]: row["translation"] for row in table(root, "ego_pose")}
-    row = next(row for row in annotations if row["sample_token"] in poses)
-    cars = [c["token"] for c in table(root, "category") if c["name"] == "vehicle.car"]
-    samples = [row["token"] for row in table(root, "sample") if row["scene_token"] != "scene-0061"]
-    row |= {"sample_token": samples[0], "num_lidar_pts": 9, "attribute_tokens": [], "size": [2, 4, 2]}
-    x, y, _ = poses[samples[0]]
-    row |= {"translation": [x + 19.9, y, 0], "prev": "", "next": ""}
-    (root / VERSION / "sample_annotation.json").write_text(json.dumps([row]))
-    (root / VERSION / "instance.json").write_text(
-        json.dumps([{"token": row["instance_token"], "category_token": cars[0]}])
-    )
-    box = {"sample_token": samples[0], "translation": [x + 20.1, y, 0], "size": [2, 4, 2], "rotation": [1, 0, 0, 0]}
-    box |= {"velocity": [0, 0], "detection_name": "car", "detection_score": 0.5, "attribute_name": ""}
-    content = {"meta": {}, "results": {token: [box] if token == samples[0] else [] for token in samples}}
-    found = nuscenes_detection_breakdown(content, root, VERSION, SPLIT)
-    assert found["by_class"]["car"]["ap"] == pytest.approx(1)
-    near, far = found["by_range"]["0-20 m"]["car"], found["by_range"]["20-35 m"]["car"]
-    assert (near["num_true"], near["num_predicted"], near["ap"]) == (1, 0, 0)
-    assert (far["num_true"], far["num_predicted"], far["ap"]) == (0, 1, 0)
+VERSION, SPLIT = label_database.VERSION, label_database.SPLIT
+BANDS = {"0-20 m": (0, 20), "20-35 m": (20, 35), "35-50 m": (35, 50), "50 m on": (50, math.inf)}
 
 
 def assert_point_rows(rows, scores):
@@ -146,9 +62,11 @@ def test_points_of_a_band_score_as_if_the_others_were_ignored(lidarseg, tmp_path
     root, predictions, distances = lidarseg
     found = nuscenes_lidarseg_breakdown(predictions, root, VERSION, SPLIT)
     assert_point_rows(found["by_class"], nuscenes_lidarseg(predictions, root, VERSION, SPLIT))
-    assert list(found["by_range"]) == list(POINT_BANDS)
-    noise = next(row["index"] for row in table(root, "category") if row["name"] == "noise")
-    for name, (lower, upper) in POINT_BANDS.items():
+    assert list(found["by_range"]) == list(BANDS)
+    noise = next(
+        row["index"] for row in json.loads((root / VERSION / "category.json").read_text()) if row["name"] == "noise"
+    )
+    for name, (lower, upper) in BANDS.items():
         copy = shutil.copytree(root, tmp_path / name)
         for token, distance in distances.items():
             path = copy / "lidarseg" / VERSION / f"{token}_lidarseg.bin"
@@ -169,7 +87,7 @@ def test_scans_of_semantickitti_likewise(num_threads, tmp_path):
     distances = [write_scan(tmp_path / f"sequences/08/velodyne/{i:06d}.bin", 1500, 4, rng) for i in range(3)]
     found = semantickitti_breakdown(tmp_path, tmp_path, num_threads=num_threads)
     assert_point_rows(found["by_class"], semantickitti_segmentation(tmp_path, tmp_path))
-    for name, (lower, upper) in POINT_BANDS.items():
+    for name, (lower, upper) in BANDS.items():
         pairs = zip(truth, distances)
         part = [np.where((distance >= lower) & (distance < upper), labels, 0) for labels, distance in pairs]
         write_labels(tmp_path / name, part)
@@ -194,24 +112,6 @@ def test_without_lidar_files_there_is_a_warning_and_nothing_by_range(lidarseg, t
         found = nuscenes_lidarseg_breakdown(predictions, root, VERSION, SPLIT)
     assert "by_range" not in found and json.dumps(found["by_class"]) == json.dumps(whole["by_class"])
     assert f"{scan} is missing: without the LiDAR files there are no scores by range" in caplog.text
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_ranges_of_waymo_are_in_the_same_form(seed):
-    columns = random_case(seed, num_truths=30, spread_m=60.0)
-    scores, curves = waymo_detection(**columns, details=True)
-    found = waymo_breakdown(scores, curves)
-    assert list(found["by_range"]) == ["0-30 m", "30-50 m", "50 m on"]
-    assert list(found["by_class"]) == ["vehicle", "pedestrian", "sign", "cyclist"]
-    assert found["by_class"]["sign"]["APH/L1"] == scores["OBJECT_TYPE_TYPE_SIGN_LEVEL_1"]["APH"]
-    assert found["by_range"]["30-50 m"]["cyclist"]["AP/L2"] == scores["RANGE_TYPE_CYCLIST_[30, 50)_LEVEL_2"]["AP"]
-    distance = np.linalg.norm(columns["ground_truth_bbox"][:, :2], axis=1)
-    for lower, upper, name in ((0, 30, "0-30 m"), (30, 50, "30-50 m"), (50, np.inf, "50 m on")):
-        inside = (distance >= lower) & (distance < upper)
-        for number, kind in enumerate(found["by_class"], 1):
-            of_kind = columns["ground_truth_type"] == number
-            assert found["by_range"][name][kind]["num_true"] == np.sum(inside & of_kind)
-            assert found["by_class"][kind]["num_true"] == np.sum(of_kind)
 
 
 @pytest.mark.parametrize("edges_m", [[], [0], [0, 20, 20], [20, 0], [-1, 5], [0, math.nan]])
