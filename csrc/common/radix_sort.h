@@ -2,8 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "common/parallel.h"
@@ -19,39 +19,92 @@ inline int bits_for(uint64_t count) {  // bits that hold 0 .. count - 1
 // Chunks worth cutting n elements into: smaller ones cost more in histograms than they save.
 inline int num_sort_chunks(int64_t n) { return static_cast<int>(std::clamp<int64_t>(n / 8192, 1, num_threads())); }
 
-// Least significant digit first. key(element) is the unsigned number to sort by, of which key_bits are used.
-template <class E, class Key>
-void radix_sort(std::vector<E>& elements, std::vector<E>& spare, const Key& key, int key_bits, int num_chunks) {
-  constexpr int kRadixBits = 11;
-  constexpr int kBuckets = 1 << kRadixBits;
-  const int64_t n = static_cast<int64_t>(elements.size());
-  spare.resize(n);
-  std::vector<std::array<int64_t, kBuckets>> histogram(num_chunks);
-  for (int shift = 0; shift < key_bits; shift += kRadixBits) {
+// Memory that is written before it is read.
+template <class T>
+std::unique_ptr<T[]> uninitialized(int64_t size) {
+  return std::unique_ptr<T[]>(new T[size]);
+}
+
+namespace radix {
+
+// Digits as wide as their histogram is small beside a chunk, at most 15 bits: one pass less beats the wider spread of
+// its writes, which stay in the second cache.
+inline int digit_bits(int64_t n, int key_bits, int num_chunks) {
+  const int most = std::clamp(bits_for(static_cast<uint64_t>(n / num_chunks)), 8, 15);
+  const int passes = (key_bits + most - 1) / most;
+  return passes == 0 ? 0 : (key_bits + passes - 1) / passes;
+}
+
+// Loops over elements stand in functions of their own: called with copies of what they use, the compiler knows that
+// writing elements changes none of it.
+
+template <class Count, class E, class Key>
+void count_digits(const E* begin, const E* end, Key key, int shift, int bits, int num_digits, Count* counts) {
+  const int64_t num_buckets = int64_t{1} << bits;
+  std::fill(counts, counts + num_digits * num_buckets, Count{0});
+  for (const E* element = begin; element < end; ++element) {
+    const uint64_t digits = key(*element) >> shift;
+    for (int d = 0; d < num_digits; ++d) ++counts[d * num_buckets + (digits >> d * bits & (num_buckets - 1))];
+  }
+}
+
+template <class Count, class E, class Key>
+void scatter(const E* begin, const E* end, Key key, int shift, uint64_t mask, Count* next, E* to) {
+  for (const E* element = begin; element < end; ++element) to[next[key(*element) >> shift & mask]++] = *element;
+}
+
+// Sorts by digits of `bits` bits, the least significant first; returns which of the two arrays holds the result.
+template <class Count, class E, class Key>
+E* sort(E* elements, E* spare, int64_t n, Key key, int key_bits, int bits, int num_chunks) {
+  const int passes = bits == 0 ? 0 : (key_bits + bits - 1) / bits;
+  const int64_t num_buckets = int64_t{1} << bits;
+  // What one chunk holds stays the same from pass to pass, so that one reading counts all digits.
+  const int counted_at_once = num_chunks == 1 ? passes : 1;
+  const auto counts = uninitialized<Count>(num_chunks * counted_at_once * num_buckets);
+  const auto for_each_chunk = [&](const auto& body) {
     parallel_for(0, num_chunks, 1, [&](int64_t from, int64_t to) {
-      for (int64_t c = from; c < to; ++c) {
-        auto& counts = histogram[c];
-        counts.fill(0);
-        for (int64_t i = n * c / num_chunks; i < n * (c + 1) / num_chunks; ++i)
-          ++counts[key(elements[i]) >> shift & (kBuckets - 1)];
-      }
+      for (int64_t c = from; c < to; ++c) body(c, elements + n * c / num_chunks, elements + n * (c + 1) / num_chunks);
     });
-    int64_t total = 0;  // chunks, not threads, decide where each element goes
-    for (int bucket = 0; bucket < kBuckets; ++bucket)
+  };
+  for (int pass = 0; pass < passes; ++pass) {
+    const int shift = pass * bits;
+    if (pass % counted_at_once == 0)
+      for_each_chunk([&](int64_t c, const E* begin, const E* end) {
+        Count* const mine = counts.get() + c * num_buckets;  // counted_at_once > 1 only with one chunk
+        count_digits(begin, end, key, shift, bits, counted_at_once, mine);
+      });
+    Count* const first = counts.get() + pass % counted_at_once * num_buckets;
+    Count total = 0;  // chunks, not threads, decide where each element goes
+    for (int64_t bucket = 0; bucket < num_buckets; ++bucket)
       for (int c = 0; c < num_chunks; ++c) {
-        const int64_t count = histogram[c][bucket];
-        histogram[c][bucket] = total;
+        const Count count = first[c * num_buckets + bucket];
+        first[c * num_buckets + bucket] = total;
         total += count;
       }
-    parallel_for(0, num_chunks, 1, [&](int64_t from, int64_t to) {
-      for (int64_t c = from; c < to; ++c) {
-        auto& next = histogram[c];
-        for (int64_t i = n * c / num_chunks; i < n * (c + 1) / num_chunks; ++i)
-          spare[next[key(elements[i]) >> shift & (kBuckets - 1)]++] = elements[i];
-      }
+    for_each_chunk([&](int64_t c, const E* begin, const E* end) {
+      scatter(begin, end, key, shift, static_cast<uint64_t>(num_buckets - 1), first + c * num_buckets, spare);
     });
-    elements.swap(spare);
+    std::swap(elements, spare);
   }
+  return elements;
+}
+
+}  // namespace radix
+
+// key(element) is the unsigned number to sort by, of which key_bits are used. Returns `elements` or `spare`, whichever
+// holds the result; the other is overwritten.
+template <class E, class Key>
+E* radix_sort(E* elements, E* spare, int64_t n, const Key& key, int key_bits, int num_chunks) {
+  const int bits = radix::digit_bits(n, key_bits, num_chunks);
+  if (n < int64_t{1} << 32) return radix::sort<uint32_t>(elements, spare, n, key, key_bits, bits, num_chunks);
+  return radix::sort<int64_t>(elements, spare, n, key, key_bits, bits, num_chunks);
+}
+
+template <class E, class Key>
+void radix_sort(std::vector<E>& elements, std::vector<E>& spare, const Key& key, int key_bits, int num_chunks) {
+  spare.resize(elements.size());
+  const auto n = static_cast<int64_t>(elements.size());
+  if (radix_sort(elements.data(), spare.data(), n, key, key_bits, num_chunks) == spare.data()) elements.swap(spare);
 }
 
 }  // namespace geopt

@@ -21,10 +21,16 @@ struct KeyLayout {
   int64_t cells_per_cloud;         // finest cells
 };
 
-// Index along one axis, or -1 outside. The subtraction and the division are rounded separately to float32.
+// Index along one axis as a float, of any size. The subtraction and the division are rounded separately to float32.
+GEOPT_HD float axis_index(float p, float lower, float size) { return floorf((p - lower) / size); }
+
+// Whether a grid of `shape` voxels along the axis has such an index: not for NaN.
+GEOPT_HD bool on_axis(float index, float shape) { return (index >= 0.0f) & (index < shape); }
+
+// Index along one axis, or -1 outside.
 GEOPT_HD int64_t voxel_axis(float p, float lower, float size, int64_t shape) {
-  const float index = floorf((p - lower) / size);
-  return index >= 0.0f && index < static_cast<float>(shape) ? static_cast<int64_t>(index) : -1;  // NaN fails both
+  const float index = axis_index(p, lower, size);
+  return on_axis(index, static_cast<float>(shape)) ? static_cast<int64_t>(index) : -1;
 }
 
 // Row-major token index followed by the row-major slot of each level in its parent.

@@ -45,7 +45,14 @@ def test_voxel_index_of_a_real_batch_equals_reference(scan, ratios):
     assert_same_index(ops.voxel_index(scan, offsets, grid, ratios), reference.voxel_index(scan, offsets, grid, ratios))
 
 
-def test_voxelize_of_a_real_scan_equals_numpy(scan):
+@pytest.mark.parametrize("ratios", RATIOS[:3], ids=str)
+@pytest.mark.parametrize("cloud", ALL, ids=str)
+def test_voxel_index_at_every_level_of_instructions(cloud, ratios, simd):
+    expected = reference.voxel_index(cloud.xyz, cloud.offsets, GRID, ratios)
+    assert_same_index(ops.voxel_index(cloud.xyz, cloud.offsets, GRID, ratios), expected)
+
+
+def test_voxelize_of_a_real_scan_equals_numpy(scan, simd):
     grid = VoxelGrid((-51.2, -51.2, -5), (51.2, 51.2, 3), (0.1, 0.1, 0.2))
     lower, size = (np.array(v, np.float32) for v in (grid.lower, grid.size))
     cell = np.floor((scan.numpy() - lower) / size)

@@ -10,14 +10,16 @@ namespace geopt {
 
 // What one sort tells of a batch. Level 0 is the token level, the last level the finest.
 struct VoxelIndex {
-  std::vector<int64_t> order;                // (K,) rows of the points inside, by key, ties by row
+  int64_t num_kept;                          // points inside
+  int64_t* order;                            // (num_kept,) their rows by key, ties by row
+  int64_t* point_to_token;                   // (n,) rows of level 0, or -1 outside the grid
   std::vector<std::vector<int64_t>> keys;    // per level (M_l,) ascending, batch included
   std::vector<std::vector<int64_t>> starts;  // per level (M_l + 1,) into order
 };
 
-// xyz (n, 3), offsets (num_clouds + 1); writes point_to_token (n) rows of level 0, or -1 outside the grid.
+// xyz (n, 3), offsets (num_clouds + 1). Writes order, which has room for all n, and point_to_token.
 VoxelIndex voxel_index_cpu(
-    const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, const KeyLayout& layout,
+    const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, const KeyLayout& layout, int64_t* order,
     int64_t* point_to_token);
 
 #ifdef GEOPT_WITH_CUDA

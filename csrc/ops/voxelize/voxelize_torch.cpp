@@ -32,9 +32,11 @@ Result voxel_index_on_cpu(
   xyz = torch::stable::contiguous(xyz);
   offsets = cloud_offsets(offsets, xyz.size(0), "voxel_index: offsets");
   const int64_t n = xyz.size(0);
-  Tensor point_to_token = new_int64(xyz, {n});
+  Tensor order = new_int64(xyz, {n}), point_to_token = new_int64(xyz, {n});
   const VoxelIndex index = voxel_index_cpu(
-      data<float>(xyz), n, data<int64_t>(offsets), offsets.numel() - 1, layout, mutable_data<int64_t>(point_to_token));
+      data<float>(xyz), n, data<int64_t>(offsets), offsets.numel() - 1, layout, mutable_data<int64_t>(order),
+      mutable_data<int64_t>(point_to_token));
+  if (index.num_kept < n) order = torch::stable::narrow(order, 0, 0, index.num_kept);
 
   const auto copied = [&](const std::vector<const std::vector<int64_t>*>& parts) {
     int64_t total = 0;
@@ -54,7 +56,7 @@ Result voxel_index_on_cpu(
     starts.push_back(&index.starts[l]);
     sizes.push_back(static_cast<int64_t>(index.keys[l].size()));
   }
-  return {copied({&index.order}), point_to_token, copied(keys), copied(starts), copied({&sizes})};
+  return {order, point_to_token, copied(keys), copied(starts), copied({&sizes})};
 }
 
 #ifdef GEOPT_WITH_CUDA

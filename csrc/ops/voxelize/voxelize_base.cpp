@@ -1,0 +1,3 @@
+#include "common/level_base.h"
+
+#include "ops/voxelize/voxelize_kernel.inl"
