@@ -17,7 +17,7 @@ from torch import Tensor
 from geopt import ops
 from geopt.ops.cell_pca import CellPCA
 from geopt.ops.cell_sums import FIXED_POINT_PER_METRE, CellSums
-from geopt.ops.voxelize import finest_grid, key_to_coords, slots_per_token
+from geopt.ops.voxelize import finest_grid, slots_per_token
 from geopt.structures import PointBatch, VoxelGrid
 
 
@@ -109,14 +109,7 @@ class Level:
     def coords_bxyz(self) -> Tensor:
         """(M, 4) int32 (batch, x, y, z) in cells of this level."""
         pyramid = self._sorted.pyramid
-        if self.number == 0:
-            return key_to_coords(self.keys, self.grid.shape)
-        token_keys = torch.div(self.keys, pyramid.slots[self.number], rounding_mode="floor")
-        coords = key_to_coords(token_keys, pyramid.grid.shape)
-        inside = pyramid.slot_coords(self.number, coords.device).to(torch.int32).index_select(0, self.slot)
-        for axis, count in enumerate(pyramid.subdivision(self.number)):
-            coords[:, 1 + axis].mul_(count).add_(inside[:, axis])
-        return coords
+        return ops.cell_coords(self.keys, pyramid.grid.shape, pyramid.ratios[: self.number])
 
     @functools.cached_property
     def child_starts(self) -> Tensor:

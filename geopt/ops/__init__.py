@@ -5,6 +5,7 @@ Clouds of a batch lie one after the other; ``offsets`` says where each begins. `
 
 from geopt.ops._library import backends, build_info
 from geopt.ops.box_iou import box_iou
+from geopt.ops.cell_coords import cell_coords
 from geopt.ops.cell_pca import cell_pca
 from geopt.ops.cell_sums import cell_sums
 from geopt.ops.farthest_point_sample import farthest_point_sample
@@ -20,6 +21,7 @@ __all__ = [
     "backends",
     "box_iou",
     "build_info",
+    "cell_coords",
     "cell_pca",
     "cell_sums",
     "farthest_point_sample",

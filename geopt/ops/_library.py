@@ -19,6 +19,7 @@ KERNELS = {
     "voxelize": "voxel_index",
     "voxel_index": "voxel_index",
     "segment_reduce": "segment_reduce",
+    "cell_coords": "cell_coords",
     "cell_sums": "cell_sums",
     "cell_pca": "cell_pca",
     "knn": "knn",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from geopt.ops import _check, _library  # noqa: F401
+from geopt.ops.cell_coords import cell_coords
 from geopt.structures import VoxelGrid, Voxels
 
 MAX_LEVELS = 6
@@ -53,7 +54,7 @@ def voxelize(xyz: Tensor, offsets: Tensor, grid: VoxelGrid) -> Voxels:
     Source: dynamic voxelization, Zhou et al., MVF, CoRL 2019, arXiv:1910.06528.
     """
     index = _voxel_index("voxelize", xyz, offsets, grid, ())
-    return Voxels(key_to_coords(index.keys[0], grid.shape), index.point_to_token)
+    return Voxels(cell_coords(index.keys[0], grid.shape), index.point_to_token)
 
 
 def voxel_index(xyz: Tensor, offsets: Tensor, grid: VoxelGrid, ratios: Sequence[tuple[int, int, int]]) -> VoxelIndex:
@@ -83,19 +84,6 @@ def finest_grid(grid: VoxelGrid, ratios: Sequence[tuple[int, int, int]]) -> Voxe
     for ratio in ratios:
         grid = grid.divided(ratio)
     return grid
-
-
-def key_to_coords(keys: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """(M,) row-major keys of a level-0 grid -> (M, 4) int32 (batch, x, y, z)."""
-    rest, z = _divmod(keys, shape[2])
-    rest, y = _divmod(rest, shape[1])
-    batch, x = _divmod(rest, shape[0])
-    return torch.stack([batch, x, y, z], dim=1).to(torch.int32)
-
-
-def _divmod(value: Tensor, divisor: int) -> tuple[Tensor, Tensor]:
-    quotient = torch.div(value, divisor, rounding_mode="floor")
-    return quotient, value - quotient * divisor
 
 
 def _voxel_index(

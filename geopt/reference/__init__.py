@@ -1,6 +1,7 @@
 """Every op again in plain torch, with the same signature: the explanation, and what the kernels are tested against."""
 
 from geopt.reference.box_iou import box_iou
+from geopt.reference.cell_coords import cell_coords
 from geopt.reference.cell_pca import cell_pca
 from geopt.reference.cell_sums import cell_sums
 from geopt.reference.farthest_point_sample import farthest_point_sample
@@ -14,6 +15,7 @@ from geopt.reference.voxelize import voxel_index, voxelize
 
 __all__ = [
     "box_iou",
+    "cell_coords",
     "cell_pca",
     "cell_sums",
     "farthest_point_sample",

@@ -11,9 +11,9 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from geopt import ops
 from geopt.geometry import GeometryIndex
 from geopt.ops.cell_pca import CellPCA
-from geopt.ops.voxelize import key_to_coords
 from geopt.targets.masking import Mask
 
 
@@ -85,4 +85,4 @@ def _empty_places(index: GeometryIndex, visible: Tensor, radius: int) -> Tensor:
         inside = (inside[:, :, None] & ((near >= 0) & (near < shape[axis]))[:, None]).flatten(1)
         stride *= shape[axis]
     places = torch.unique(keys[inside])
-    return key_to_coords(places[~torch.isin(places, tokens.keys, assume_unique=True)], shape)
+    return ops.cell_coords(places[~torch.isin(places, tokens.keys, assume_unique=True)], shape)

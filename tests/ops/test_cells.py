@@ -134,3 +134,28 @@ def test_kernels_refuse_rows_out_of_range_in_a_compiled_graph():
         torch.ops.geopt.cell_pca(points, starts, coords, points, (4, 4, 4), (3, 3, 3), False, far)
     with pytest.raises(RuntimeError, match="member_starts must rise from 0 to 2"):
         torch.ops.geopt.cell_pca(points, far, coords, points, (4, 4, 4), (3, 3, 3), False, torch.tensor([0]))
+
+
+@pytest.mark.parametrize("ratios", [(), ((2, 2, 2),), ((2, 1, 4), (1, 3, 2))], ids=str)
+@pytest.mark.parametrize("cloud", ALL, ids=str)
+def test_cell_coords_are_the_voxels_of_the_points(cloud, ratios, device):
+    """A key is decoded to the very cell that its points are found in on the grid of that level alone."""
+    xyz, offsets = cloud.to(device)
+    index = ops.voxel_index(xyz, offsets, GRID, ratios)
+    finest = GRID
+    for ratio in ratios:
+        finest = finest.divided(ratio)
+    coords = ops.cell_coords(index.keys[-1], GRID.shape, ratios)
+    of_points = torch.repeat_interleave(coords, index.starts[-1].diff(), dim=0)
+    voxels = ops.voxelize(xyz, offsets, finest)
+    assert torch.equal(of_points, voxels.coords_bxyz[voxels.point_to_voxel[index.order]])
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (7, 5, 3), (2**29, 1, 1), (3, 2**29, 2)], ids=str)
+@pytest.mark.parametrize("ratios", [(), ((1, 1, 1), (3, 2, 5))], ids=str)
+def test_cell_coords_equal_the_reference(shape, ratios, device):
+    """Keys beyond 2**32 too, and more slots in a token than there are keys."""
+    most = min(2**61, 10**6 * np.prod([*shape, *np.ravel(ratios)], dtype=np.float64))
+    keys = torch.cat([torch.arange(70), (torch.rand(300) * most).to(torch.int64), torch.tensor([2**32 - 1, 2**32])])
+    keys = keys[keys < most].to(device)
+    assert torch.equal(ops.cell_coords(keys, shape, ratios), reference.cell_coords(keys, shape, ratios))

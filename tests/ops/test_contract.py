@@ -142,6 +142,7 @@ SMALL, ENDS = XYZ[:40], torch.tensor([0, 15, 40])
 GRAD = SMALL.clone().requires_grad_()
 REGISTERED = {
     "voxel_index": (SMALL, ENDS, *GRID.lower, *GRID.size, GRID.shape, (2, 2, 2)),
+    "cell_coords": (torch.tensor([0, 70, 4095]), (16, 16, 4), (2, 2, 1)),
     "segment_reduce sum": (GRAD, SEGMENT[:40], 30, 0),
     "segment_reduce mean": (GRAD, SEGMENT[:40], 30, 1),
     "segment_reduce max": (GRAD, SEGMENT[:40], 30, 2),

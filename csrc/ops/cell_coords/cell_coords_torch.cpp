@@ -1,0 +1,37 @@
+#include "common/tensor.h"
+#include "ops/cell_coords/cell_coords.h"
+
+namespace geopt {
+namespace {
+
+Tensor coords_on_cpu(Tensor keys, std::vector<int64_t> shape, std::vector<int64_t> ratios) {
+  keys = torch::stable::contiguous(keys);
+  KeyLayout layout{};
+  STD_TORCH_CHECK(shape.size() == 3 && ratios.size() % 3 == 0, "cell_coords: shape must have 3 entries, ratios 3 a level");
+  layout.num_levels = 1 + static_cast<int>(ratios.size() / 3);
+  STD_TORCH_CHECK(layout.num_levels <= kMaxLevels, "cell_coords: at most ", kMaxLevels, " levels");
+  for (int a = 0; a < 3; ++a) {
+    layout.shape[a] = shape[a];
+    for (int l = 1; l < layout.num_levels; ++l) {
+      layout.ratio[l][a] = ratios[3 * (l - 1) + a];
+      layout.shape[a] *= layout.ratio[l][a];
+    }
+    STD_TORCH_CHECK(layout.shape[a] > 0 && layout.shape[a] < int64_t{1} << 31, "cell_coords: shape must fit int32");
+  }
+  finish_layout(layout);
+  const int64_t n = keys.size(0);
+  int64_t any_sign = 0;
+  const int64_t* const numbers = data<int64_t>(keys);
+  for (int64_t i = 0; i < n; ++i) any_sign |= numbers[i];
+  STD_TORCH_CHECK(any_sign >= 0, "cell_coords: keys must not be negative");
+  Tensor coords = torch::stable::new_empty(keys, std::vector<int64_t>{n, 4}, ScalarType::Int);
+  cell_coords_cpu(data<int64_t>(keys), n, layout, mutable_data<int32_t>(coords));
+  return coords;
+}
+
+}  // namespace
+}  // namespace geopt
+
+STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) { m.def("cell_coords(Tensor keys, int[] shape, int[] ratios) -> Tensor"); }
+
+STABLE_TORCH_LIBRARY_IMPL(geopt, CPU, m) { m.impl("cell_coords", TORCH_BOX(&geopt::coords_on_cpu)); }
