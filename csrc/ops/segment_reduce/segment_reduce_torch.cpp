@@ -23,7 +23,8 @@ Result reduce_on_cpu(Tensor values, Tensor segment, int64_t num_segments, int64_
   const int64_t n = values.size(0), channels = values.size(1);
   // The wrapper checks too, but not in a compiled graph, and the gradient would read out of bounds.
   const int64_t* numbers = data<int64_t>(segment);
-  const bool in_range = std::all_of(numbers, numbers + n, [&](int64_t s) { return s < num_segments; });
+  bool in_range = true;
+  for (int64_t i = 0; i < n; ++i) in_range &= numbers[i] < num_segments;  // all of them: vector instructions
   STD_TORCH_CHECK(in_range, "segment_reduce: segment must lie in [-1, ", num_segments, ")");
   Tensor out = new_like(values, {num_segments, channels});
   Tensor state = new_int64(values, state_shape(reduce, num_segments, channels));
