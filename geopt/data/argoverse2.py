@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from geopt.data.feather import read_columns
 from geopt.data.recent import Recent
 from geopt.data.scan_source import ScanIndex, ScanSource, SweepPoints
 from geopt.data.sweeps import apply, check_rigid, compose, inverse, rotation_matrix
 from geopt.data.tracks import velocities
+from geopt.feather import read_columns
 from geopt.structures import Boxes
 
 GROUND_M = 0.33

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from geopt import ops
+from geopt.damage import naming
 from geopt.data.config import PandaSetConfig
-from geopt.data.damage import naming
 from geopt.data.pandaset.layout import KIND, LAYOUT, find_sequences, frames_of, poses_of, times_of
 from geopt.data.pandaset.tables import Table, read_table
 from geopt.data.recent import Recent

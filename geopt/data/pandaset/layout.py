@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from geopt.data.damage import naming
+from geopt.damage import naming
 from geopt.data.sweeps import check_rigid, compose, rotation_matrix
 
 KIND = "pandaset"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geopt.data.damage import naming
+from geopt.damage import naming
 from geopt.data.pandaset.pickles import Made, Name, describe
 
 MAX_BYTES = 32 << 20

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from geopt.damage import naming
 from geopt.data import fractions, source
-from geopt.data.damage import naming
 from geopt.data.posed import PosedScans
 from geopt.data.shards import layout, tables
 from geopt.data.shards.columns import StoredSweep, arrow, decode

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt import files
-from geopt.data.damage import naming
+from geopt.damage import naming
 from geopt.data.shards.columns import arrow
 from geopt.data.shards.layout import File
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geopt.data.damage import naming
+from geopt.damage import naming
 from geopt.optional import require
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geopt.data.damage import naming
+from geopt.damage import naming
 from geopt.optional import require
 
 
