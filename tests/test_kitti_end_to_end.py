@@ -12,6 +12,7 @@ from geopt import finetuning, official, predicting
 from geopt.cli import app
 from geopt.config_errors import ConfigError
 from geopt.data import SemanticKitti
+from geopt.visualize import facts, runs
 
 SHORT = ["train.max_steps=2", "train.batch_size=1", "train.num_threads=1", "train.validate_every=2", "data.workers=0"]
 
@@ -58,6 +59,11 @@ def test_a_segmenter_of_semantickitti_is_scored_on_every_point(drives, segmenter
     by_run = next(row for row in reversed(rows(segmenter)) if "val/iou_car" in row)
     assert found["iou_per_class"]["car"] == pytest.approx(by_run["val/iou_car"], abs=1e-6)
     assert len(list((tmp_path / "pictures").glob("*.png"))) == 1
+
+
+def test_reports_tell_no_version_of_what_has_none(segmenter):
+    told = {fact.name: fact.value for fact in facts.facts(runs.read(segmenter))}
+    assert told["Dataset"] == "semantickitti"
 
 
 def test_an_encoder_learns_from_kitti(tmp_path):
