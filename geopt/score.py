@@ -22,6 +22,8 @@ ERROR_COLUMNS = {
     "AAE": "attr_err",
 }
 METRIC_NAMES = {"ap": "AP", "iou": "IoU"}
+KITTI_SPACES = {"detection": "2D", "detection_ground": "BEV", "detection_3d": "3D", "orientation": "AOS"}
+KITTI_LEVELS = ("easy", "moderate", "hard")
 TRACKING_QUALITY = ("amota", "amotp", "recall", "motar", "mota", "motp", "tid", "lgd")
 TRACKING_COUNTS = ("gt", "tp", "fp", "fn", "ids", "frag", "mt", "ml", "faf")
 
@@ -109,6 +111,41 @@ def score_semantickitti(predictions: Path, data: Path, split: str, out: Path, *,
     return Scored(summary, _write(out, summary, None, breakdown), breakdown)
 
 
+def score_kitti(predictions: Path, ground_truth: Path, out: Path, *, frames: Path | None = None) -> Scored:
+    """Score files of the KITTI object benchmark and write ``out``.
+
+    Args:
+        predictions: Folder of the submission.
+        ground_truth: KITTI's ``label_2``.
+        out: JSON file of the metrics.
+        frames: File with a frame in each line; None scores every label file.
+
+    Raises:
+        SubmissionError, ValueError, FileNotFoundError: as the evaluator says.
+    """
+    from geopt import evaluation
+
+    summary = evaluation.kitti_detection(ground_truth, predictions, frames=frames)
+    return Scored(summary, _write(out, summary))
+
+
+def score_argoverse2(predictions: Path, ground_truth: Path, out: Path) -> Scored:
+    """Score detections of Argoverse 2 and write ``out``.
+
+    Args:
+        predictions: Submission.
+        ground_truth: Folder of a split, or a file of labels.
+        out: JSON file of the metrics.
+
+    Raises:
+        SubmissionError, ValueError, FileNotFoundError, ImportError: as the evaluator says.
+    """
+    from geopt import evaluation
+
+    summary = evaluation.argoverse2_detection(predictions, ground_truth)
+    return Scored(summary, _write(out, summary))
+
+
 def _write(out: Path, summary: dict[str, Any], curves: Any = None, breakdown: Any = None) -> list[Path]:
     """Write the metrics, and the curves and the breakdown that there are into one file beside them."""
     written = [out]
@@ -191,6 +228,8 @@ def tables(task: str, summary: dict[str, Any]) -> list[Table]:
         "waymo-detection": _waymo_detection,
         "waymo-segmentation": _waymo_segmentation,
         "semantickitti-segmentation": _semantickitti_segmentation,
+        "kitti-detection": _kitti_detection,
+        "argoverse2-detection": _argoverse2_detection,
     }
     return shown[task](summary)
 
@@ -279,6 +318,29 @@ def _waymo_segmentation(summary: dict[str, Any]) -> list[Table]:
 def _semantickitti_segmentation(summary: dict[str, Any]) -> list[Table]:
     title = f"mIoU {summary['miou']:.4f}, accuracy {summary['accuracy']:.4f}"
     return [_table(title, ("class", "IoU"), list(summary["iou_per_class"].items()), ("mean", summary["miou"]))]
+
+
+def _kitti_detection(summary: dict[str, Any]) -> list[Table]:
+    found = []
+    for steps in ("40", "11"):
+        rows = []
+        for key, levels in summary.items():
+            name, _, what = key.partition("_")
+            rows.append((f"{name} {KITTI_SPACES[what]}", *(levels[level][f"AP_R{steps}"] for level in KITTI_LEVELS)))
+        in_space = [row[1:] for row in rows if row[0].endswith(" 3D")]
+        mean = [sum(column) / len(in_space) for column in zip(*in_space)] or [math.nan] * len(KITTI_LEVELS)
+        title = f"AP at {steps} steps of recall, %"
+        found.append(_table(title, ("class", *KITTI_LEVELS), rows, ("mean 3D", *mean), digits=2))
+    return found
+
+
+def _argoverse2_detection(summary: dict[str, Any]) -> list[Table]:
+    from geopt.evaluation.argoverse2_detection import mean_over_categories
+
+    mean = mean_over_categories(summary["per_category"])
+    columns = ("class", "AP", "ATE m", "ASE", "AOE rad", "CDS")
+    rows = [(name.lower(), *row.values()) for name, row in summary["per_category"].items()]
+    return [_table(f"mAP {mean['AP']:.4f}, CDS {mean['CDS']:.4f}", columns, rows, ("mean", *mean.values()))]
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple], last: tuple, digits: int = 3) -> Table:

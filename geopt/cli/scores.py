@@ -160,37 +160,59 @@ def score_semantickitti_segmentation(
 
     Example: [bold]geopt score semantickitti-segmentation --predictions results --data /data/semantickitti --out metrics.json[/bold]
     """
-    from rich.console import Console
-
-    from geopt import score
-
-    with Console(stderr=True).status(f"scoring {predictions}"):
-        scored = score.score_semantickitti(predictions, data, split, out, details=details)
-    _show_scored("semantickitti-segmentation", scored)
+    _run("semantickitti-segmentation", "score_semantickitti", predictions, data, split, out, details=details)
 
 
-def _score_waymo(
-    task: str,
-    predictions: Path,
-    ground_truth: Path,
-    out: Path,
-    details: bool = False,
-    options: dict[str, object] | None = None,
+@score_app.command("kitti-detection")
+def score_kitti_detection(
+    predictions: Labels,
+    ground_truth: Annotated[Path, typer.Option("--ground-truth", help="Folder of labels, KITTI's label_2.")],
+    frames: Annotated[
+        Path | None,
+        typer.Option(help="File with a frame in each line, such as val.txt; else every label file is scored."),
+    ] = None,
+    out: Out = Path("metrics.json"),
 ) -> None:
+    """AP of the KITTI object benchmark in the image, from above and in 3D, and orientation, at 11 and 40 steps of recall.
+
+    Example: [bold]geopt score kitti-detection --predictions results/data --ground-truth training/label_2 --frames val.txt[/bold]
+    """
+    _run("kitti-detection", "score_kitti", predictions, ground_truth, out, frames=frames)
+
+
+@score_app.command("argoverse2-detection")
+def score_argoverse2_detection(
+    predictions: Annotated[Path, typer.Option("--predictions", help="Submission, a feather file; or an .npz file.")],
+    ground_truth: Annotated[
+        Path, typer.Option("--ground-truth", help="Folder of a split such as sensor/val; or a feather or .npz file.")
+    ],
+    out: Out = Path("metrics.json"),
+) -> None:
+    """AP, errors and CDS of the Argoverse 2 3D detection benchmark, without its region of interest.
+
+    Example: [bold]geopt score argoverse2-detection --predictions results.feather --ground-truth sensor/val --out metrics.json[/bold]
+    """
+    _run("argoverse2-detection", "score_argoverse2", predictions, ground_truth, out)
+
+
+def _score_waymo(task: str, *place: Any, **how: Any) -> None:
+    """Score and show; the arguments are those of :func:`geopt.score.score_waymo`."""
+    _run(f"waymo-{task}", "score_waymo", task, *place, **how)
+
+
+def _score(task: str, *place: Any, **how: Any) -> None:
+    """Score and show; the arguments are those of :func:`geopt.score.score`."""
+    _run(task, "score", task, *place, **how)
+
+
+def _run(benchmark: str, function: str, *place: Any, **how: Any) -> None:
+    """Call a function of :mod:`geopt.score` with the arguments and show what it found."""
     from rich.console import Console
 
     from geopt import score
 
-    with Console(stderr=True).status(f"scoring {predictions}"):
-        scored = score.score_waymo(task, predictions, ground_truth, out, details=details, options=options)
-    _show_scored(f"waymo-{task}", scored)
-
-
-def _show_scored(benchmark: str, scored: Scored) -> None:
-    from rich.console import Console
-
-    from geopt import score
-
+    with Console(stderr=True).status(f"scoring {benchmark}"):
+        scored: Scored = getattr(score, function)(*place, **how)
     console = Console()
     tables = score.tables(benchmark, scored.summary)
     if scored.breakdown is not None:
@@ -199,14 +221,3 @@ def _show_scored(benchmark: str, scored: Scored) -> None:
         console.print(table, highlight=False)
     for path in scored.written:
         typer.echo(f"written: {path}")
-
-
-def _score(benchmark: str, predictions: Path, *place: Any, **how: Any) -> None:
-    """Score and show; the arguments are those of :func:`geopt.score.score`."""
-    from rich.console import Console
-
-    from geopt import score
-
-    with Console(stderr=True).status(f"scoring {predictions}"):
-        scored = score.score(benchmark, predictions, *place, **how)
-    _show_scored(benchmark, scored)

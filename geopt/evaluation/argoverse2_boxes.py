@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from geopt.damage import naming
 from geopt.evaluation.errors import SubmissionError
-from geopt.optional import require
+from geopt.feather import read_columns
 
 CUBOID = ("tx_m", "ty_m", "tz_m", "length_m", "width_m", "height_m", "qw", "qx", "qy", "qz")
 KEYS = ("log_id", "timestamp_ns", "category", "cuboids", "last")
@@ -86,49 +87,29 @@ def _read(source: Source, argument: str, last: str, error: Callable[[str], Value
         )
     tables = []
     for file in found:
-        name = f"{FUNCTION}: {file}"
-        columns = _npz(file, name, error) if file.suffix == ".npz" else _feather(file, name, last, error)
-        tables.append(_checked(columns, name, error))
+        try:
+            columns = _npz(file) if file.suffix == ".npz" else _feather(file, last)
+        except ValueError as wrong:
+            raise error(str(wrong)) from None
+        tables.append(_checked(columns, f"{FUNCTION}: {file}", error))
     return Cuboids(*(np.concatenate(column) for column in zip(*tables)))
 
 
-def _npz(path: Path, name: str, error: Callable[[str], ValueError]) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in KEYS if key in archive}
-    except (
-        ValueError,
-        EOFError,
-        KeyError,
-        OSError,
-        MemoryError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as wrong:
-        raise error(f"{name} is damaged or no .npz file ({wrong})") from None
+def _npz(path: Path) -> dict[str, Any]:
+    with (
+        naming(FUNCTION, path, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error),
+        np.load(path, allow_pickle=False) as archive,
+    ):
+        return {key: archive[key] for key in KEYS if key in archive}
 
 
-def _feather(path: Path, name: str, last: str, error: Callable[[str], ValueError]) -> dict[str, Any]:
+def _feather(path: Path, last: str) -> dict[str, Any]:
     """Columns of a table; the annotations of a log do not name it, but their folder does."""
-    arrow, feather = require("pyarrow", extra="data"), require("pyarrow.feather", extra="data")
-    try:
-        table = feather.read_table(path, memory_map=False)
-        table.validate(full=True)
-    except (arrow.ArrowException, OSError) as wrong:
-        raise error(f"{name} is damaged or no .feather file ({wrong})") from None
-    wanted = ("timestamp_ns", "category", *CUBOID, last)
-    missing = [column for column in wanted if column not in table.column_names]
-    if "log_id" not in table.column_names and path.name != ANNOTATIONS:
-        missing.append("log_id")
-    if missing:
-        raise error(f"{name} must have the columns {', '.join(missing)}, got {', '.join(table.column_names)}")
-    columns = {column: table[column].to_numpy() for column in table.column_names if column in (*wanted, "log_id")}
-    for column in (*CUBOID, last):
-        if columns[column].dtype.kind not in "fiu":
-            raise error(f"{name}: column {column} must hold numbers, got {table.schema.field(column).type}")
-    log_id = columns.get("log_id", np.full(len(table), path.parent.name, dtype=object))
+    names_log = path.name != ANNOTATIONS
+    texts = ("category", "log_id") if names_log else ("category",)
+    columns = read_columns(FUNCTION, path, ("timestamp_ns", *CUBOID, last), texts)
     cuboids = np.stack([columns[column] for column in CUBOID], axis=1)
+    log_id = columns["log_id"] if names_log else np.full(len(cuboids), path.parent.name, dtype=object)
     return dict(zip(KEYS, (log_id, columns["timestamp_ns"], columns["category"], cuboids, columns[last])))
 
 
@@ -149,7 +130,7 @@ def _checked(columns: Mapping[str, Any], name: str, error: Callable[[str], Value
             meaning = {"UO": "text", "iu": "whole numbers", "fiu": "numbers"}[kinds]
             raise error(f"{name}: {key} must hold {meaning}, got {value.dtype}")
     for key in ("log_id", "category"):
-        if given[key].dtype.kind == "O" and not all(isinstance(text, str) for text in given[key].tolist()):
+        if given[key].dtype.kind == "O" and set(map(type, given[key].tolist())) - {str}:
             raise error(f"{name}: {key} must hold text in every row")
     cuboids, last = given["cuboids"].astype(np.float64), given["last"].astype(np.float64)
     turned = (np.abs(cuboids[:, 6:]) > 0).any(axis=1)

@@ -73,8 +73,8 @@ def argoverse2_detection(predictions: Source, ground_truth: Source) -> Scores:
             ``cuboids`` (N, 10) x, y, z of the centre, length, width, height (m), quaternion with w first, in the ego frame,
             and ``last`` (N,) the score.
         ground_truth: Likewise, with the number of points inside as ``num_interior_pts`` or ``last``; or the folder of a
-            split, such as ``sensor/val``, with ``LOG/annotations.feather``. Annotations without ``log_id`` are of the log
-            after which their folder is called.
+            split, such as ``sensor/val``, with ``LOG/annotations.feather``. A file of this name holds the boxes of the log
+            after which its folder is called.
 
     Returns:
         ``per_category``, for each of the 26 ``AP``, ``ATE`` (m), ``ASE``, ``AOE`` (rad) and ``CDS``; and ``rounded_table``,

@@ -202,5 +202,6 @@ def _names(frames: AnyPath | Iterable[str], function: str) -> list[str]:
     else:
         names = [str(name) for name in frames]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"{function}: frames must name at least one frame and none twice, got {len(names)} names")
+        place = f"frames, from {frames}," if isinstance(frames, str | os.PathLike) else "frames"
+        raise ValueError(f"{function}: {place} must name at least one frame and none twice, got {len(names)} names")
     return names

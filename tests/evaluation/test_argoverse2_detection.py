@@ -11,6 +11,7 @@ from typing import Any
 import argoverse2_official
 import argoverse2_oracle
 import devkit
+import fuzzing
 import numpy as np
 import pytest
 from argoverse2_database import random_case, write_feather, write_npz, write_split
@@ -259,15 +260,17 @@ def test_damaged_and_missing_files_are_refused_by_name(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 no archive")
     (tmp_path / "a.feather").write_bytes(b"ARROW1 no table")
     for name in ("a.npz", "a.feather"):
-        with pytest.raises(
-            SubmissionError, match=re.escape(f"{tmp_path / name} is damaged or no {Path(name).suffix} file")
-        ):
+        message = re.escape(f"argoverse2_detection: {tmp_path / name} is damaged: ")
+        with pytest.raises(SubmissionError, match=f"^{message}"):
             argoverse2_detection(tmp_path / name, good)
-    path = write_feather(tmp_path / "b.feather", good, "confidence", log_id=None)
-    with pytest.raises(SubmissionError, match="must have the columns score, log_id, got timestamp_ns"):
+        with pytest.raises(ValueError, match=f"^{message}") as caught:
+            argoverse2_detection(good, tmp_path / name)
+        assert not isinstance(caught.value, SubmissionError)
+    path = write_feather(tmp_path / "b.feather", good, "confidence")
+    with pytest.raises(SubmissionError, match="it must have column score, got log_id, timestamp_ns"):
         argoverse2_detection(path, good)
-    path = write_feather(tmp_path / "b.feather", good, "score", qw=np.array(["a"]))
-    with pytest.raises(SubmissionError, match="column qw must hold numbers, got string"):
+    path = write_feather(tmp_path / "b.feather", good, "score", log_id=None)
+    with pytest.raises(SubmissionError, match="it must have column log_id, got timestamp_ns"):
         argoverse2_detection(path, good)
 
 
@@ -277,3 +280,34 @@ def test_pairs_of_rows_in_the_same_group():
     assert list(zip(left.tolist(), right.tolist())) == [(i, j) for i in range(4) for j in range(4) if a[i] == b[j]]
     assert place_in_group(np.array([2, 2, 2, 3, 7, 7])).tolist() == [0, 1, 2, 0, 0, 1]
     assert [len(rows) for rows in in_same_group(a[:0], b)] == [0, 0]
+
+
+def test_the_command_writes_and_shows_what_the_function_returns(score, tmp_path):
+    predictions, truth = write_npz(tmp_path, random_case(1))
+    out = tmp_path / "m.json"
+    code, shown, err = score(
+        "argoverse2-detection", "--predictions", predictions, "--ground-truth", truth, "--out", out
+    )
+    wanted = argoverse2_detection(predictions, truth)
+    assert (code, err) == (0, "") and json.loads(out.read_text()) == wanted
+    mean = mean_over_categories(wanted["per_category"])
+    assert f"mAP {mean['AP']:.4f}, CDS {mean['CDS']:.4f}" in shown
+    for value in wanted["per_category"]["PEDESTRIAN"].values():
+        assert f" {value:.3f} " in next(line for line in shown.splitlines() if " pedestrian " in line)
+    code, _, err = score("argoverse2-detection", "--predictions", tmp_path / "no.npz", "--ground-truth", truth)
+    assert code == 1 and err.startswith("argoverse2_detection: predictions must be an .npz or .feather file")
+
+
+def read_small(folder: Path) -> None:
+    argoverse2_detection(folder / "submission.feather", folder / "val")
+    argoverse2_detection(folder / "dts.npz", folder / "gts.npz")
+
+
+def test_damage_is_refused_by_name(tmp_path):
+    pytest.importorskip("pyarrow")
+    case = random_case(2, num_sweeps=2, num_boxes=5, num_noise=2)
+    write_npz(tmp_path, case)
+    write_feather(tmp_path / "submission.feather", case[0], "score")
+    write_split(tmp_path / "val", case[1])
+    found = fuzzing.run(read_small, tmp_path, cases=500)
+    assert found.refused > 200 and found.slowest_s < 5 and found.memory_mb < 300

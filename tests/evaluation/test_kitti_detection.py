@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fuzzing
 import kitti_oracle
 import numpy as np
 import pytest
@@ -273,3 +274,40 @@ def test_what_is_missing_is_said(folders, tmp_path):
         kitti_detection(labels, predictions, frames=["000000", "000000"])
     with pytest.raises(FileNotFoundError, match=r"no file .*val\.txt; frames= is a file"):
         kitti_detection(labels, predictions, frames=tmp_path / "val.txt")
+
+
+def test_the_command_writes_and_shows_what_the_function_returns(score, tmp_path):
+    labels, predictions = write_case(tmp_path, 1)
+    frames = [f"{frame:06d}" for frame in range(9)]
+    (tmp_path / "val.txt").write_text("\n".join(frames))
+    out = tmp_path / "m.json"
+    where = ("--predictions", predictions, "--ground-truth", labels)
+    code, shown, err = score("kitti-detection", *where, "--frames", tmp_path / "val.txt", "--out", out)
+    wanted = kitti_detection(labels, predictions, frames=frames)
+    assert (code, err) == (0, "") and json.loads(out.read_text()) == wanted
+    for ap in wanted["pedestrian_detection_3d"].values():
+        assert f" {ap['AP_R40']:.2f} " in shown and f" {ap['AP_R11']:.2f} " in shown
+    mean = np.mean([wanted[f"{name}_detection_3d"]["hard"]["AP_R40"] for name in ("car", "pedestrian", "cyclist")])
+    (line_of_means, *_) = [text for text in shown.splitlines() if "mean 3D" in text]
+    assert f" {mean:.2f} " in line_of_means
+    code, _, err = score("kitti-detection", "--predictions", predictions, "--ground-truth", tmp_path / "no")
+    assert code == 1 and err.startswith(f"kitti_detection: no folder {tmp_path / 'no'}; ")
+
+
+def test_a_submission_without_known_classes_shows_an_empty_table(score, folders, tmp_path):
+    labels, predictions = folders({"000000": line()}, {"000000": ""})
+    code, shown, _ = score(
+        "kitti-detection", "--predictions", predictions, "--ground-truth", labels, "--out", tmp_path / "m.json"
+    )
+    assert code == 0 and json.loads((tmp_path / "m.json").read_text()) == {} and "mean 3D" in shown
+
+
+def read_small(folder: Path) -> None:
+    kitti_detection(folder / "label_2", folder / "data", frames=folder / "val.txt")
+
+
+def test_damage_is_refused_by_name(tmp_path):
+    write_case(tmp_path, 2, num_frames=4, num_labels=5)
+    (tmp_path / "val.txt").write_text("000000\n000001\n000002\n000003\n")
+    found = fuzzing.run(read_small, tmp_path, cases=2000)
+    assert found.refused > 600 and found.good > 100 and found.slowest_s < 5 and found.memory_mb < 100
