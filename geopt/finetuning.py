@@ -13,6 +13,8 @@ from geopt import config as configs
 from geopt import official
 from geopt.config_errors import ConfigError
 from geopt.data import PASTED, DataConfig, LabelledCollate, LabelledFrames, PasteConfig, build_labelled
+from geopt.data.config import dataset_of
+from geopt.data.mixture import parts_of
 from geopt.geometry import Pyramid
 from geopt.heads import loading
 from geopt.heads.config import NUSCENES_GROUPS, WAYMO_GROUPS, DetectionConfig, NeckConfig, SegmentationConfig
@@ -72,7 +74,7 @@ class FinetuneConfig(Frozen):
         if not isinstance(values, dict):
             return values
         data, paste, detection = (_as_dict(values.get(key)) for key in ("data", "paste", "detection"))
-        kind = data.get("kind", "nuscenes")
+        kind = dataset_of(data)
         if paste.get("objects") is None and kind in PASTED:
             paste["objects"] = PASTED[kind]
         groups = tuple(map(tuple, detection.get("groups") or NUSCENES_GROUPS))
@@ -86,11 +88,13 @@ class FinetuneConfig(Frozen):
             # Sweeps in between would be taken for frames without any object.
             raise ValueError(f"data.frames must be keyframes, the only ones with labels, got {self.data.frames}")
         known = official.datasets_of(BENCHMARK[self.task])
-        if self.data.kind not in known:
+        if self.data.dataset not in known:
             raise ValueError(
                 f"data.kind must be one of {', '.join(known)} for task={self.task}, for no classes are known of others; "
-                f"got {self.data.kind}"
+                f"got {self.data.dataset}"
             )
+        if self.data.mix or self.data.max_range_m is not None:
+            raise ValueError("data.mix and data.max_range_m are for pre-training; leave them out")
         for key in ("boxes", "labels"):
             if getattr(self.data, key):
                 raise ValueError(f"data.{key} follows from task={self.task}; leave it out")
@@ -104,7 +108,7 @@ class FinetuneConfig(Frozen):
 
     def class_map(self) -> official.ClassMap:
         """Classes that the task learns."""
-        return official.class_map(BENCHMARK[self.task], self.data.kind)
+        return official.class_map(BENCHMARK[self.task], self.data.dataset)
 
 
 def _as_dict(part: Any) -> dict[str, Any]:
@@ -191,6 +195,8 @@ def initialize(model: Detector | Segmenter, config: FinetuneConfig) -> None:
             )
         return
     state, description = encoder_io.read(config.init)
+    if unseen := loading.unseen_sensors(description, model.description):
+        log.warning("%s", unseen)
     account = loading.load_encoder_into(model, state, description, allow_mismatch=config.allow_mismatch)
     log.info("init=%s\n%s", config.init, account)
 
@@ -211,6 +217,7 @@ def finetune(config: FinetuneConfig) -> Path:
     folder = RunFolder(Path(config.run.dir).expanduser())
     with distributed.joined(config.train.device) as ranks:
         datasets = build_datasets(config, ranks.world_size)
+        model.description |= describe_input(config.data, parts_of(datasets.plain))
         try:
             distributed.on_main(ranks, lambda: _open(folder, config, datasets))
             if not checkpoint.has_any(folder.checkpoints):  # a run that goes on has its weights there

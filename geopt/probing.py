@@ -171,13 +171,18 @@ def _classes(config: ProbeConfig) -> tuple[str, ...]:
 def _frames(
     config: ProbeConfig, description: dict[str, Any], encoder: PretrainedEncoder, split: Literal["train", "val"]
 ) -> tuple[LabelledFrames, list[int]]:
+    described = encoder_io.of_dataset(description, "nuscenes")
+    if not {"num_sweeps", "intensity_scale"} <= described.keys():
+        raise ValueError(
+            "probe: the encoder must have been trained on nuScenes or on one dataset, got a mixture of others"
+        )
     data = DataConfig(
         **config.data.model_dump(),
-        num_sweeps=description["num_sweeps"],
+        num_sweeps=described["num_sweeps"],
         frame=description["frame"],
         features=tuple(description["features"]),
-        intensity_scale=description["intensity_scale"],
-        intensity_curve=description.get("intensity_curve", "linear"),
+        intensity_scale=described["intensity_scale"],
+        intensity_curve=described.get("intensity_curve", "linear"),
         boxes=config.labels == "boxes",
         labels="coarse" if config.labels == "lidarseg" else None,
         augment=AugmentConfig(),

@@ -35,9 +35,9 @@ def as_sample(scan: Scan, config: ScansConfig, data: DataConfig) -> Sample:
         ValueError: the file lacks a channel; names it and the file. Or the model was trained in the frame of another lidar
             than that of nuScenes.
     """
-    if data.kind != "nuscenes" and data.frame == "lidar":
+    if data.dataset != "nuscenes" and data.frame == "lidar":
         raise ValueError(
-            f"scans: {scan.name} cannot be seen in the lidar frame of {data.kind}; train with data.frame=ego"
+            f"scans: {scan.name} cannot be seen in the lidar frame of {data.dataset}; train with data.frame=ego"
         )
     x, y, z = config.xyz_m(scan).T
     cos, sin = np.cos(np.radians(config.yaw_deg)), np.sin(np.radians(config.yaw_deg))

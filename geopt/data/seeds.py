@@ -16,6 +16,7 @@ class Stream(enum.IntEnum):
     MASK = 4
     PASTE = 5
     BALANCE = 6
+    MIX = 7
 
 
 def generator(stream: Stream, seed: int, epoch: int, index: int = 0) -> np.random.Generator:

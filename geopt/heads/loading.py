@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from geopt.heads.base import HeadModel
+from geopt.models import encoder_io
 
 INPUT = ("grid", "levels", "features", "frame", "intensity_scale", "intensity_curve")
 """What must be equal so that a weight means what it meant."""
@@ -71,6 +72,7 @@ def load_encoder_into(
         ValueError: input or shapes differ and may not, or no tensor fits at all; the model is as it was.
     """
     own_state, own_description = model.encoder_state()
+    description = encoder_io.of_dataset(description, own_description.get("dataset"))
     refused = _differences(INPUT, description, own_description)
     if refused and not allow_mismatch:
         raise ValueError(
@@ -104,6 +106,20 @@ def load_encoder_into(
         for name in loaded:
             own_state[name].copy_(state[name])
     return account
+
+
+def unseen_sensors(description: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """A sentence about the sensors of ``own`` that an encoder file says nothing of; empty if there are none.
+
+    Args:
+        description: What the file says; older ones do not name sensors.
+        own: What the model says of its own input.
+    """
+    seen, here = ([one.get("sensor") for one in told.get("datasets", ())] for told in (description, own))
+    unseen = [sensor for sensor in here if sensor not in seen]
+    if not unseen or not all(seen) or not seen:
+        return ""
+    return f"the encoder was trained on scans of {', '.join(map(str, seen))} and has seen none of {', '.join(map(str, unseen))}"
 
 
 def _differences(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from geopt.structures import PointBatch
 log = logging.getLogger(__name__)
 
 METADATA_KEY = "geopt"
+OF_A_DATASET = ("intensity_scale", "intensity_curve", "num_sweeps", "dataset")
+"""What a description says of each dataset, and of all where they agree."""
 
 
 def write(path: Path, state: dict[str, Tensor], description: dict[str, Any]) -> None:
@@ -70,6 +73,16 @@ def read(run: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return state, json.loads(metadata[METADATA_KEY])
 
 
+def of_dataset(description: Mapping[str, Any], dataset: str | None) -> dict[str, Any]:
+    """A description as if the encoder had been trained on one of its datasets alone.
+
+    Args:
+        dataset: Name or kind; the description stays as it is if no dataset is called so.
+    """
+    found = [one for one in description.get("datasets", ()) if dataset in (one["name"], one["dataset"])]
+    return {**description, **{key: found[0][key] for key in OF_A_DATASET}} if found else dict(description)
+
+
 class LoadedEncoder:
     """Points in, features of each point out; made by :func:`load`.
 
@@ -94,25 +107,36 @@ class LoadedEncoder:
         """Where the network is."""
         return next(self.module.parameters()).device
 
-    def __call__(self, points: ArrayLike | Tensor | PointBatch) -> PointFeatures:
+    def __call__(self, points: ArrayLike | Tensor | PointBatch, dataset: str | None = None) -> PointFeatures:
         """Features of every point.
 
         Args:
             points: (N, 3 + C) array or tensor in the frame that ``description["frame"]`` names: x, y, z in metres, then
                 the channels of :attr:`features` as the sensor gives them (intensity is scaled here as it was in
                 training). Or a :class:`geopt.structures.PointBatch`, whose features are taken as they are.
+            dataset: Of a mixture, the name of the one whose intensities are like these; needed where they differ.
 
         Returns:
             ``features`` (N, D) float32, 0 for points outside the grid, and ``inside`` (N,) bool, on :attr:`device`.
 
         Raises:
-            ValueError: ``points`` has another number of columns; the message names them.
+            ValueError: ``points`` has another number of columns, or there is no such dataset; the message names them.
         """
-        batch = points if isinstance(points, PointBatch) else self._batch(torch.as_tensor(points))
+        batch = points if isinstance(points, PointBatch) else self._batch(torch.as_tensor(points), dataset)
         with torch.no_grad():
             return self.module(batch.to(self.device))
 
-    def _batch(self, points: Tensor) -> PointBatch:
+    def _scaling(self, dataset: str | None) -> dict[str, Any]:
+        datasets = self.description.get("datasets", ())
+        scaling, names = of_dataset(self.description, dataset), [one["name"] for one in datasets]
+        is_one = not datasets or {"intensity_scale", "intensity_curve"} <= scaling.keys()
+        if not is_one or not (dataset is None or any(dataset in (one["name"], one["dataset"]) for one in datasets)):
+            raise ValueError(
+                f"encoder: dataset must be one of {', '.join(names) or 'none'}, whose intensities entered differently, got {dataset!r}"
+            )
+        return scaling
+
+    def _batch(self, points: Tensor, dataset: str | None) -> PointBatch:
         columns = ("x", "y", "z", *self.features)
         if points.ndim != 2 or points.shape[1] != len(columns):
             raise ValueError(
@@ -122,9 +146,9 @@ class LoadedEncoder:
         points = points.to(self.device, torch.float32)
         features = points[:, 3:].clone()
         if "intensity" in self.features:
-            intensity = features[:, self.features.index("intensity")]
-            intensity *= self.description.get("intensity_scale", 1.0)
-            if self.description.get("intensity_curve") == "tanh":
+            intensity, scaling = features[:, self.features.index("intensity")], self._scaling(dataset)
+            intensity *= scaling.get("intensity_scale", 1.0)
+            if scaling.get("intensity_curve") == "tanh":
                 intensity.tanh_()
         count = points.shape[0]
         return PointBatch(

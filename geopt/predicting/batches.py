@@ -47,6 +47,7 @@ class Whole:
 def whole(run: FinetuneConfig, root: str, version: str, split: str) -> Whole:
     """The key frames of a selection as a run reads them; its own training frames and labels have no say."""
     update = {"root": root, "version": version, "frames": "keyframes", "boxes": False, "labels": None}
+    update |= {"kind": run.data.dataset, "packed": ""}  # trained on shards: the folder is that of the dataset itself
     data = run.data.model_copy(update=update)
     source = open_source(data)
     frames = FrameDataset(source, source.select(split), data, run.grid.voxel_grid(), run.seed, augment=False)

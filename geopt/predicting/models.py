@@ -70,7 +70,7 @@ def load_models(runs: Sequence[str | Path], score_threshold: float | None = None
         models[config.task], found[config.task] = model, config
     if len({config.data.frame for config in found.values()}) > 1:
         raise ConfigError(["predict: both runs must have the same data.frame, got ego and lidar"])
-    kinds = sorted({config.data.kind for config in found.values()})
+    kinds = sorted({config.data.dataset for config in found.values()})
     if len(kinds) > 1:
         raise ConfigError([f"predict: both runs must have the same data.kind, got {' and '.join(kinds)}"])
     detector, segmenter = models.get("detection"), models.get("segmentation")

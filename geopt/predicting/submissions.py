@@ -54,7 +54,11 @@ def predict(
     any_config = next(iter(trained.configs.values()))
     root = config.data.root or any_config.data.root
     version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
-    kind = any_config.data.kind
+    kind = any_config.data.dataset
+    if any_config.data.kind == "shards" and not config.data.root:
+        raise ConfigError(
+            ["data.root: must be the folder of the dataset that was packed, which submissions are made from"]
+        )
     known = {"nuscenes": _predict_nuscenes, "waymo": waymo.predict, "semantickitti": semantickitti.predict}
     if kind not in known:
         raise ConfigError([f"predict: data.kind of the runs must be one of {', '.join(known)}, got {kind}"])

@@ -74,7 +74,7 @@ class TrainConfig(Frozen):
     validate_every: NonNegativeInt = 1000
     """Steps; 0 validates only after the last one."""
     max_val_frames: NonNegativeInt = 0
-    """Evenly spaced frames to validate on; 0 takes all."""
+    """Evenly spaced frames to validate on, of a mixture from each dataset; 0 takes all."""
     baseline_frames: NonNegativeInt = 200
     """Evenly spaced training frames that the constant predictors are fitted to; 0 takes all."""
     log_every: PositiveInt = 10

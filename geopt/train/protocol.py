@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
@@ -75,3 +75,5 @@ class Datasets(NamedTuple):
     """Asked for an index; None trains without validation."""
     collate: Callable[[Sequence[Any]], PointBatch]
     """Makes a batch of items."""
+    val_parts: Mapping[str, Dataset] = {}
+    """The datasets that ``val`` consists of by name, if they shall have metrics of their own."""

@@ -7,7 +7,7 @@ import json
 import logging
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,6 +46,7 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.versions = path / "versions.json"
         self.labels = path / "labels.json"
+        self.datasets = path / "datasets.json"
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.baseline = path / "baseline.safetensors"
@@ -88,6 +89,10 @@ class RunFolder:
         """Write down which label list a fine-tuning run uses, how many training frames it keeps, and of how many."""
         content = {"list": name, "frames": frames, "frames_there": frames_there}
         files.replace_text(self.labels, json.dumps(content, indent=2) + "\n")
+
+    def note_datasets(self, datasets: Sequence[Mapping[str, Any]]) -> None:
+        """Write down which datasets a run learns from, measured by which sensors, as its encoder file says too."""
+        files.replace_text(self.datasets, json.dumps(list(datasets), indent=2) + "\n")
 
     def close(self) -> None:
         if self._lock is not None:

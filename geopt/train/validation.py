@@ -56,13 +56,23 @@ class Validator:
         distributed.on_main(self.ranks, write)
 
     def run(self) -> dict[str, float]:
-        """Metrics of the model as it is, the same on every rank."""
+        """Metrics of the model as it is, the same on every rank.
+
+        ``val/...`` are those of all frames, ``val/NAME/...`` those of one of several datasets.
+        """
         assert self.datasets.val is not None and self.baseline is not None, "fit_baseline comes first"
         baseline = self.baseline
         distributed.equalize_buffers(self.model, self.ranks)
-        batches = self._batches(self.datasets.val, self.config.max_val_frames)
-        sums = self._sum(batches, lambda batch: self.model.validation_sums(batch, baseline), seeding.VALIDATION)
-        return self.model.finish_validation(sums)
+        total: Sums = {}
+        of_parts: dict[str, float] = {}
+        for name, dataset in (self.datasets.val_parts or {"": self.datasets.val}).items():
+            batches = self._batches(dataset, self.config.max_val_frames)
+            sums = self._sum(batches, lambda batch: self.model.validation_sums(batch, baseline), seeding.VALIDATION)
+            distributed.add(total, sums)
+            if name:
+                found = self.model.finish_validation(sums)
+                of_parts |= {key.replace("val/", f"val/{name}/", 1): value for key, value in found.items()}
+        return self.model.finish_validation(total) | of_parts
 
     def picture(self) -> Sums:
         """What the report shows of the first validation frame; for rank 0."""

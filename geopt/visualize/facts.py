@@ -58,10 +58,7 @@ def facts(run: Run) -> list[Fact]:
     if run.task:
         found |= {"Task": run.task, "Encoder": origin(run), "Label list": _labels(run)}
     found |= {
-        "Dataset": " ".join(str(v) for v in (run.get("data.kind"), _version(run)) if v),
-        "Training frames": run.get("data.train"),
-        "Validation frames": run.get("data.val"),
-        "Sweeps per frame": run.get("data.num_sweeps"),
+        **_dataset(run),
         "Seed": run.get("seed"),
         "Frames per batch": run.get("train.batch_size"),
         "Device": _device(run),
@@ -111,6 +108,19 @@ def _pasted(run: Run) -> str:
     return f"in a frame, its own counted: {listed}" + (
         f"; none in the last {fade_out:.3g} % of the run" if fade_out else ""
     )
+
+
+def _dataset(run: Run) -> dict[str, object]:
+    """What the frames are, of a mixture the name and weight of each dataset."""
+    mix = run.get("data.mix")
+    if mix:
+        return {"Datasets": ", ".join(f"{one['name']} x {one['weight']:g}" for one in mix)}
+    return {
+        "Dataset": " ".join(str(v) for v in (run.get("data.packed") or run.get("data.kind"), _version(run)) if v),
+        "Training frames": run.get("data.train"),
+        "Validation frames": run.get("data.val"),
+        "Sweeps per frame": run.get("data.num_sweeps"),
+    }
 
 
 def _version(run: Run) -> object:

@@ -36,6 +36,7 @@ NAMES = {
     "val/miou": "mIoU",
 }
 _OF_CLASS = re.compile(r"val/(ap|iou)_(.+)")
+_OF_DATASET = re.compile(r"val/([^/]+)/(.+)")
 
 
 class Metric(NamedTuple):
@@ -98,6 +99,8 @@ def class_of(key: str) -> str | None:
 
 def title(key: str) -> str:
     """``val/centroid_error_m_level1`` as ``Centroid error, level 1``."""
+    if of_dataset := _OF_DATASET.fullmatch(key):
+        return f"{title('val/' + of_dataset[2])}, {of_dataset[1]}"
     name, level = _without_level(key)
     if name in NAMES and name.startswith("val/"):
         return NAMES[name]
