@@ -83,7 +83,7 @@ def _read(path: Path, what: str, parse: Any) -> Any:
         raise ValueError(f"{what}: {path} must have at most {MAX_BYTES} bytes, got {path.stat().st_size}")
     try:
         return parse(path.suffix.lower(), path.read_text("utf-8-sig"))
-    except (ValueError, ArithmeticError, RecursionError, csv.Error, KeyError) as error:
+    except (ValueError, TypeError, ArithmeticError, RecursionError, csv.Error, KeyError) as error:
         reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{what}: {path} must hold {what}: {reason}") from error
 
@@ -120,10 +120,7 @@ def _from_records(records: list[Mapping[str, Any]]) -> Poses:
             raise ValueError(f"expected matrices of 3 x 4 or 4 x 4 numbers, got {matrices.shape[1:]}")
         return Poses(times, _checked(matrices.reshape(len(records), -1, 4)[:, :3]))
     places = ["tx", "ty", "tz"] if "tx" in names else ["x", "y", "z"]
-    try:
-        columns = [[float(record[names[name]]) for record in records] for name in ["qw", "qx", "qy", "qz", *places]]
-    except TypeError as error:
-        raise ValueError(f"expected numbers, {error}") from error
+    columns = [[float(record[names[name]]) for record in records] for name in ["qw", "qx", "qy", "qz", *places]]
     table = np.array(columns).T
     return Poses(times, motions(table[:, :4], table[:, 4:]))
 

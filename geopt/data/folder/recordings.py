@@ -158,9 +158,8 @@ def _beside(folder: Path, root: Path, wanted: str, usual: tuple[str, ...]) -> Pa
         return None
     above = [folder, *folder.parents]
     for place in above[: above.index(root) + 1]:
-        found = [
-            path for name in ([wanted] if wanted else usual) for path in sorted(place.glob(name)) if path.is_file()
-        ]
+        known = {place / wanted} if wanted else {path for name in usual for path in place.glob(name)}
+        found = sorted(path for path in known if path.is_file())
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
             raise ValueError(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,19 @@ class Message(NamedTuple):
 
     log_time_ns: int
     row: int
+
+
+def _check_size(path: Path) -> None:
+    """SQLite reads what is missing of the last page as zeros."""
+    with path.open("rb") as file:
+        header = file.read(32)
+    if len(header) < 32 or not header.startswith(b"SQLite format 3\0"):
+        raise ValueError("no SQLite file")
+    page_bytes, num_pages = struct.unpack_from(">H", header, 16)[0], struct.unpack_from(">I", header, 28)[0]
+    page_bytes = 65536 if page_bytes == 1 else page_bytes
+    size = path.stat().st_size
+    if not page_bytes or size % page_bytes or size < page_bytes * num_pages:
+        raise ValueError(f"{num_pages} pages of {page_bytes} bytes are not in {size}")
 
 
 class SqliteLog:
@@ -66,6 +80,7 @@ class SqliteLog:
         if not self.path.is_file():
             raise FileNotFoundError(f"scans: {self.path} is missing")
         try:
+            _check_size(self.path)
             # immutable: SQLite must not leave files beside a log
             with contextlib.closing(
                 sqlite3.connect(f"file:{quote(str(self.path.resolve()))}?mode=ro&immutable=1", uri=True)
