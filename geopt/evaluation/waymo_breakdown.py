@@ -17,7 +17,7 @@ def waymo_breakdown(scores: Scores, curves: Curves) -> Breakdown:
         curves: The details that come with them.
 
     Returns:
-        ``AP`` and ``APH`` at both levels as ``AP/L1`` and so on; ``num_true`` of level 2, which has all objects, and
+        ``APH/L2``, by which the benchmark ranks, ``AP/L2``, ``APH/L1`` and ``AP/L1``; ``num_true`` of level 2, which has all objects, and
         ``num_predicted`` at the lowest cutoff, without predictions that are no error (of another level, or in a no-label
         zone). The bands are the official ones: 0-30 m, 30-50 m and 50 m on.
     """
@@ -26,8 +26,8 @@ def waymo_breakdown(scores: Scores, curves: Curves) -> Breakdown:
     def rows(part: str, end: str = "") -> Rows:
         found: Rows = {}
         for kind in TYPES:
-            names = {f"L{level}": f"{part}_{kind}{end}_LEVEL_{level}" for level in (1, 2)}
-            metrics = {f"{key}/{at}": scores[name][key] for at, name in names.items() for key in ("AP", "APH")}
+            names = {f"L{level}": f"{part}_{kind}{end}_LEVEL_{level}" for level in (2, 1)}
+            metrics = {f"{key}/{at}": scores[name][key] for at, name in names.items() for key in ("APH", "AP")}
             _, _, true_positive, false_positive, false_negative = curves["precision_recall_tp_fp_fn"][
                 row_of[names["L2"]], 0
             ].tolist()

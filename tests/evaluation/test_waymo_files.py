@@ -15,6 +15,7 @@ from geopt.evaluation import (
     SubmissionError,
     read_waymo_objects,
     waymo_all_ns,
+    waymo_breakdown,
     waymo_detection,
     waymo_detection_files,
     waymo_preprocess,
@@ -187,6 +188,9 @@ def test_the_command_line_writes_what_the_function_returns(files, score, tmp_pat
     mean = waymo_all_ns(scores)["ALL_NS_LEVEL_2"]
     assert f"APH/L2 {mean['APH']:.4f}" in shown and "pedestrian [30, 50)" in shown and "ALL_NS" in shown
     details = json.loads((tmp_path / "new" / "m_details.json").read_text())
+    assert "APH/L2 by range" in shown and "30-50 m" in shown
+    breakdown = json.loads(json.dumps(waymo_breakdown(scores, curves)))
+    assert {key: details.pop(key) for key in ("by_class", "by_range")} == breakdown
     assert list(details) == list(scores)
     row = details["OBJECT_TYPE_TYPE_PEDESTRIAN_LEVEL_2"]
     assert set(row) == {"precision", "recall", "tp", "fp", "fn", "precision_ha", "precision_la"}
