@@ -35,7 +35,7 @@ FLOORS = [
     {"models", "visualize"},
     {"heads"},
     {"train"},
-    {"pretraining", "score", "probing"},
+    {"pretraining", "score", "score_tables", "probing", "packing"},
     {"finetuning"},
     {"predicting"},
     {"demo"},
