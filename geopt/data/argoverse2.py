@@ -65,6 +65,7 @@ class Argoverse2(ScanSource):
     """
 
     kind = "argoverse2"
+    sensor = "2 x VLP-32C"
 
     def __init__(self, root: str | Path) -> None:
         if not str(root):

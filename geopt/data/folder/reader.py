@@ -54,6 +54,7 @@ class Folder(ScanSource):
             )
         self.recordings = recordings
         self._ego_from_lidar = self.config.ego_from_lidar
+        self.sensor = self.config.sensor or self.sensor
         self._told = False
         counts = [len(one) for one in recordings]
         times = [np.zeros(len(one), np.int64) if one.time_ns is None else one.time_ns // 1000 for one in recordings]

@@ -34,6 +34,9 @@ BOXED_FRAMES = 8
 SELECTED_FRAMES = 16
 
 
+SENSORS = {"spinning": "Pandar64", "forward": "PandarGT", "both": "Pandar64 + PandarGT"}
+
+
 class Selection(NamedTuple):
     """What of a frame of N points the chosen lidars saw."""
 
@@ -77,6 +80,7 @@ class PandaSet(ScanSource):
         if not str(root):
             raise ValueError(f"pandaset: root must be the dataset's folder, got ''; {LAYOUT}")
         root, self.config = Path(root).expanduser().resolve(), config or PandaSetConfig()
+        self.sensor = SENSORS[self.config.lidar]
         self._sequences = find_sequences(root)
         frames = [frames_of(folder) for folder in self._sequences]
         self._file = np.concatenate(frames)
