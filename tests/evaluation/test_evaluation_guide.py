@@ -6,7 +6,9 @@ import json
 import re
 from pathlib import Path
 
+import argoverse2_database
 import box_database
+import kitti_database
 import label_database
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "evaluation.md"
 
 def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     pytest.importorskip("matplotlib")
+    pytest.importorskip("pyarrow")
     boxes = box_database.write_database(tmp_path / "boxes", seed=1)
     box_database.write_detections(tmp_path / "detections.json", boxes, seed=1)
     tracks = track_database.write_track_database(tmp_path / "tracks", seed=1)
@@ -36,6 +39,14 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     semantickitti_files.write_labels(tmp_path / "kitti", scans[0])
     semantickitti_files.write_labels(tmp_path / "results", scans[1], "predictions")
     monkeypatch.setenv("SEMANTICKITTI", str(tmp_path / "kitti"))
+    labels_dir, predictions_dir = kitti_database.write_case(tmp_path / "kitti_object", 1)
+    (tmp_path / "training").mkdir()
+    labels_dir.rename(tmp_path / "training" / "label_2")
+    predictions_dir.rename(tmp_path / "kitti_results")
+    (tmp_path / "val.txt").write_text("000000\n000001\n000002\n")
+    argoverse2 = argoverse2_database.random_case(1)
+    argoverse2_database.write_feather(tmp_path / "argoverse2_results.feather", argoverse2[0], "score")
+    argoverse2_database.write_split(tmp_path / "sensor" / "val", argoverse2[1])
     points = np.random.default_rng(1).integers(0, 23, (2, 500))
     np.savez(tmp_path / "waymo_points.npz", ground_truth=points[0], prediction=points[1])
 
@@ -56,7 +67,7 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("NUSCENES", str(root))
         exec(compile(block, str(GUIDE), "exec"), names)
     printed = capsys.readouterr().out
-    assert len(blocks) == 12 and VERSION in GUIDE.read_text()
+    assert len(blocks) == 14 and VERSION in GUIDE.read_text()
     for part in (
         r"NDS 0\.\d{3}, mAP 0\.\d{3}",
         r"AMOTA 0\.\d{3}, AMOTP",
@@ -65,6 +76,8 @@ def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
         "PQ 0.",
         "PAT 0.",
         r"mIoU 0\.[2-6]\d\d, accuracy 0\.[5-7]\d\d, car 0\.\d{3}",
+        r"car, 3D, moderate: \d+\.\d\d %\n41\n\{'AP': 0\.\d+, 'ATE'",
+        r"mean \{'AP': 0\.\d+",
         r"0-20 m car: AP 0\.\d{3} of \d+ boxes\n20-35 m car: AP",
         r"vehicles: APH 0\.\d{3}\nALL_NS: APH 0\.\d{3}\n\(32, 101, 5\)\nmIoU 0\.0\d\d",
     ):
