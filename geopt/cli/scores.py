@@ -172,12 +172,13 @@ def score_kitti_detection(
         typer.Option(help="File with a frame in each line, such as val.txt; else every label file is scored."),
     ] = None,
     out: Out = Path("metrics.json"),
+    details: Details = False,
 ) -> None:
     """AP of the KITTI object benchmark in the image, from above and in 3D, and orientation, at 11 and 40 steps of recall.
 
     Example: [bold]geopt score kitti-detection --predictions results/data --ground-truth training/label_2 --frames val.txt[/bold]
     """
-    _run("kitti-detection", "score_kitti", predictions, ground_truth, out, frames=frames)
+    _run("kitti-detection", "score_kitti", predictions, ground_truth, out, frames=frames, details=details)
 
 
 @score_app.command("argoverse2-detection")
@@ -187,12 +188,13 @@ def score_argoverse2_detection(
         Path, typer.Option("--ground-truth", help="Folder of a split such as sensor/val; or a feather or .npz file.")
     ],
     out: Out = Path("metrics.json"),
+    details: Details = False,
 ) -> None:
     """AP, errors and CDS of the Argoverse 2 3D detection benchmark, without its region of interest.
 
     Example: [bold]geopt score argoverse2-detection --predictions results.feather --ground-truth sensor/val --out metrics.json[/bold]
     """
-    _run("argoverse2-detection", "score_argoverse2", predictions, ground_truth, out)
+    _run("argoverse2-detection", "score_argoverse2", predictions, ground_truth, out, details=details)
 
 
 def _score_waymo(task: str, *place: Any, **how: Any) -> None:
@@ -209,14 +211,14 @@ def _run(benchmark: str, function: str, *place: Any, **how: Any) -> None:
     """Call a function of :mod:`geopt.score` with the arguments and show what it found."""
     from rich.console import Console
 
-    from geopt import score
+    from geopt import score, score_tables
 
     with Console(stderr=True).status(f"scoring {benchmark}"):
         scored: Scored = getattr(score, function)(*place, **how)
     console = Console()
-    tables = score.tables(benchmark, scored.summary)
+    tables = score_tables.tables(benchmark, scored.summary)
     if scored.breakdown is not None:
-        tables.append(score.breakdown_table(scored.breakdown))
+        tables.append(score_tables.breakdown_table(scored.breakdown))
     for table in tables:
         console.print(table, highlight=False)
     for path in scored.written:

@@ -186,3 +186,28 @@ def test_a_class_that_is_not_predicted_at_a_depth_has_ap_0(tmp_path):
     near = found["by_range"]["0-20 m"]["car"]
     assert (near["AP_2d_easy"], near["num_true"], near["num_predicted"]) == (0, 10, 0)
     assert found["by_class"]["car"]["AP_2d_easy"] > 0 == found["by_class"]["car"]["AP_3d_easy"]
+
+
+def test_the_commands_show_and_write_ranges(score, tmp_path):
+    labels, predictions = kitti_database.write_case(tmp_path / "kitti", 1)
+    dts, gts = argoverse2_database.write_npz(tmp_path, argoverse2_database.random_case(1))
+    for name, mine, theirs, found, shows in (
+        (
+            "kitti-detection",
+            predictions,
+            labels,
+            kitti_breakdown(labels, predictions),
+            "AP in 3D, moderate, %, by range",
+        ),
+        ("argoverse2-detection", dts, gts, argoverse2_breakdown(dts, gts), "AP by range"),
+    ):
+        line = [name, "--predictions", mine, "--ground-truth", theirs, "--out", tmp_path / "m.json"]
+        code, out, err = score(*line, "--details")
+        assert (code, err) == (0, "") and shows in out
+        assert json.loads((tmp_path / "m_details.json").read_text()) == found
+        shown = out.split(shows)[1]
+        for band in found["by_range"]:
+            assert band in shown
+        for kind, row in found["by_class"].items():
+            cells = next(text for text in shown.splitlines() if f"│ {kind.lower()} " in text).split("│")
+            assert cells[2].strip() == (f"{next(iter(row.values())):.3f}" if row["num_true"] else "-")
