@@ -40,7 +40,7 @@ def tables(task: str, summary: dict[str, Any]) -> list[Table]:
 
 
 def breakdown_table(breakdown: Mapping[str, Any]) -> Table:
-    """The first metric of each class by range, and its mean over the classes that are there."""
+    """The first metric of each class that is anywhere by range, and its mean over those that are in the band."""
     columns = {"all": breakdown["by_class"], **breakdown.get("by_range", {})}
     metric = next(iter(next(iter(breakdown["by_class"].values()))))
     found = {
@@ -51,7 +51,11 @@ def breakdown_table(breakdown: Mapping[str, Any]) -> Table:
     for values in found.values():
         known = [value for value in values.values() if not math.isnan(value)]
         means.append(sum(known) / len(known) if known else math.nan)
-    rows = [(name.lower(), *(values[name] for values in found.values())) for name in breakdown["by_class"]]
+    rows = [
+        (name.lower(), *(values[name] for values in found.values()))
+        for name, row in breakdown["by_class"].items()
+        if row["num_true"]
+    ]
     title = f"{METRIC_NAMES.get(metric, metric)} by range"
     return _table(title, ("class", *columns), rows, ("mean (present)", *means))
 

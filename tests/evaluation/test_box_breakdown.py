@@ -208,6 +208,12 @@ def test_the_commands_show_and_write_ranges(score, tmp_path):
         shown = out.split(shows)[1]
         for band in found["by_range"]:
             assert band in shown
-        for kind, row in found["by_class"].items():
-            cells = next(text for text in shown.splitlines() if f"│ {kind.lower()} " in text).split("│")
-            assert cells[2].strip() == (f"{next(iter(row.values())):.3f}" if row["num_true"] else "-")
+        values = {}
+        for text in shown.splitlines():
+            if text.startswith("│"):
+                name, value, *_ = (cell.strip() for cell in text.split("│")[1:])
+                values[name] = value
+        present = {kind: row for kind, row in found["by_class"].items() if row["num_true"]}
+        assert list(values) == [*map(str.lower, present), "mean (present)"]
+        for kind, row in present.items():
+            assert values[kind.lower()] == f"{next(iter(row.values())):.3f}"
