@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fuzzing
 import numpy as np
 import pytest
 from semantickitti_files import LABELS, write_labels
 
-from geopt.evaluation import SubmissionError, semantickitti_segmentation
+from geopt.evaluation import SubmissionError, semantickitti_breakdown, semantickitti_segmentation
 from geopt.evaluation.semantickitti_segmentation import CLASSES, summary
 
 # config/semantic-kitti.yaml of semantic-kitti-api
@@ -143,3 +144,20 @@ def test_missing_and_unknown_files_are_named(pair):
 def test_splits_that_are_none_are_refused(split, pair):
     with pytest.raises(ValueError, match=r"split must .*list"):
         semantickitti_segmentation(*pair, split)
+
+
+def score_small(folder):
+    semantickitti_segmentation(folder, folder)
+    semantickitti_breakdown(folder, folder)
+
+
+def test_damage_is_refused_by_name(tmp_path):
+    rng = np.random.default_rng(0)
+    write_labels(tmp_path, rng.choice(LABELS, (2, 40)))
+    write_labels(tmp_path, rng.choice(LABELS, (2, 40)), "predictions")
+    (tmp_path / "sequences/08/velodyne").mkdir()
+    for scan in range(2):
+        rng.normal(0, 20, (40, 4)).astype(np.float32).tofile(tmp_path / f"sequences/08/velodyne/{scan:06d}.bin")
+    found = fuzzing.run(score_small, tmp_path, cases=1000)
+    assert found.refused > 500 and found.good > 100  # numbers of instances may be any, and so may coordinates
+    assert found.slowest_s < 5 and found.memory_mb < 100
