@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import every_frame
 import fuzzing
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -98,10 +99,7 @@ class Drive:
 
 def read_all(folder: Path) -> None:
     source = Argoverse2(folder)
-    for row in range(len(source)):
-        source.cloud(row, source.past(row, 1))
-        if source.is_key_frame(row):
-            source.boxes(row)
+    every_frame.read_all(source, len(source))
 
 
 def damage(path: Path, whole: bytes, rng: np.random.Generator) -> bytes:

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import every_frame
 import fuzzing
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -165,12 +166,7 @@ class Sequence:
 
 def read_all(folder: Path) -> None:
     source = PandaSet(folder, PandaSetConfig(lidar="both"))
-    for row in range(len(source)):
-        source.cloud(row, source.past(row, 1))
-        if source.is_key_frame(row):
-            source.boxes(row)
-        if source.has_labels(row):
-            source.point_labels(row)
+    every_frame.read_all(source, len(source))
 
 
 def damage(path: Path, whole: bytes, rng: np.random.Generator) -> bytes:

@@ -6,6 +6,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import every_frame
 import waymo_files
 from fuzzing import damaged
 
@@ -64,9 +65,4 @@ def write(version: str, folder: Path):
 
 def read_all(folder: Path) -> None:
     waymo = Waymo(folder)
-    for row in range(len(waymo)):
-        waymo.cloud(row, waymo.past(row, 1))
-        if waymo.is_key_frame(row):
-            waymo.boxes(row)
-        if waymo.has_labels(row):
-            waymo.point_labels(row)
+    every_frame.read_all(waymo, len(waymo))

@@ -166,7 +166,7 @@ def test_folders_that_are_no_dataset_are_refused(root, own, tmp_path):
         Drive().write(tmp_path / "train" / "log-b"), Drive().write(tmp_path / "val" / "log-b")
         Argoverse2(tmp_path)
     (own / "sensors" / "lidar" / "first.feather").write_bytes(b"")
-    with pytest.raises(ValueError, match="must hold files like 315966265259836000.feather, got first"):
+    with pytest.raises(ValueError, match=r"must hold files like 315966265259836000\.feather, got first"):
         Argoverse2(own)
 
 
@@ -247,7 +247,7 @@ def test_real_boxes_hold_the_points_that_they_say(real, log):
         assert boxes.num_points.tolist() == columns["num_interior_pts"][own].tolist()
         inside = [int((ops.points_in_boxes(xyz, box[None, :7]) == 0).sum()) for box in boxes.geometry]
         exact = np.array(inside) == boxes.num_points.numpy()
-        assert exact.mean() >= 0.95 and abs(sum(inside) - int(boxes.num_points.sum())) <= 5
+        assert exact.mean() >= 0.98 and abs(sum(inside) - int(boxes.num_points.sum())) <= 2  # measured: 1 and 0
 
 
 def test_real_speeds_are_displacements_in_the_city(real, log):
@@ -277,4 +277,4 @@ def test_static_points_of_two_real_sweeps_meet(real, log):
     distance = np.median(cKDTree(new).query(old)[0])
     still = real.read(0).xyz
     without = np.median(cKDTree(new).query(still[np.abs(still).max(axis=1) < 30])[0])
-    assert distance < 0.06 and without > 1.1 * distance
+    assert distance < 0.04 and without > 1.5 * distance  # measured: 0.035 and 0.061 m; the vehicle moved by 0.067 m
