@@ -30,7 +30,8 @@ def read_columns(kind: str, path: Path, numbers: Sequence[str], texts: Sequence[
     ipc = require("pyarrow.ipc", extra="data")
     with naming(kind, path, arrow.ArrowException):
         # read, not mapped: a file that is cut off while it is mapped ends the process
-        with ipc.open_file(arrow.py_buffer(path.read_bytes())) as file:
+        options = ipc.IpcReadOptions(use_threads=False)  # data workers are processes already
+        with ipc.open_file(arrow.py_buffer(path.read_bytes()), options=options) as file:
             missing = {*numbers, *texts} - set(file.schema.names)
             if missing:
                 raise ValueError(f"it must have column {min(missing)}, got {', '.join(file.schema.names)}")

@@ -25,6 +25,7 @@ from geopt.structures import Boxes
 
 LIDARS = {"spinning": 0, "forward": 1}
 """Value of column ``d``."""
+SENSORS = {"spinning": "Pandar64", "forward": "PandarGT", "both": "Pandar64 + PandarGT"}
 PLACES_M = {"spinning": (0.778, 0.0, 2.169), "forward": (1.384, 0.0, 1.867)}
 """Where the lidars are, in the ego frame. That of the Pandar64 is where the elevations of its points are those of 64 lasers
 most sharply (two frames agree within 2 mm, and it is tilted upwards by 0.9 degrees, which is left out); that of the
@@ -32,9 +33,6 @@ PandarGT follows from it by ``static_extrinsic_calibration.yaml`` of the officia
 NUM_CLASSES = 42
 BOXED_FRAMES = 8
 SELECTED_FRAMES = 16
-
-
-SENSORS = {"spinning": "Pandar64", "forward": "PandarGT", "both": "Pandar64 + PandarGT"}
 
 
 class Selection(NamedTuple):
