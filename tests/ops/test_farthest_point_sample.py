@@ -15,7 +15,7 @@ def finite_counts(cloud):
 
 @pytest.mark.parametrize("start", [0, 1])
 @pytest.mark.parametrize("cloud", [c for c in ALL if min(finite_counts(c), default=1) > 1], ids=str)
-def test_equals_reference_to_the_last_point(cloud, start, device):
+def test_equals_reference_to_the_last_point(cloud, start, device, simd):
     """Every finite point is asked for, so that distances of 0 and all ties take part."""
     num_samples = min([300, *finite_counts(cloud)])
     got = ops.farthest_point_sample(*cloud.to(device), num_samples, start)
@@ -28,7 +28,7 @@ def test_a_cloud_with_too_few_points_is_refused(cloud, device):
         ops.farthest_point_sample(*cloud.to(device), 2)
 
 
-def test_real_scan_equals_a_plain_loop(scan):
+def test_real_scan_equals_a_plain_loop(scan, simd):
     points = scan[::3].numpy()
     nearest = np.full(len(points), np.inf, np.float32)
     pick, picks = 5, []

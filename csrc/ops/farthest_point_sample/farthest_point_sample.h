@@ -6,11 +6,10 @@
 
 namespace geopt {
 
-// xyz (n, 3), offsets (num_clouds + 1). The first pick of a cloud is row `start` of it, or the next finite row after
+// xyz (offsets[num_clouds], 3), offsets (num_clouds + 1), clouds of fewer than 2**32 - 1 rows. The first pick of a cloud is row `start` of it, or the next finite row after
 // it, beginning again at row 0. Writes picks (num_clouds, num_samples) rows of xyz. Returns the first cloud with
 // fewer finite points than num_samples, or -1 when all went well.
 int64_t farthest_point_sample_cpu(
-    const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, int64_t num_samples, int64_t start,
-    int64_t* picks);
+    const float* xyz, const int64_t* offsets, int64_t num_clouds, int64_t num_samples, int64_t start, int64_t* picks);
 
 }  // namespace geopt

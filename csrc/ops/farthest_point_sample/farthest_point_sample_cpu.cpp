@@ -2,117 +2,120 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
+#include <memory>
 
+#include "common/curve.h"
+#include "common/distance.h"
 #include "common/parallel.h"
-#include "common/point_tree.h"
+#include "common/radix_sort.h"
+#include "ops/farthest_point_sample/farthest_point_sample_kernel.h"
 
 namespace geopt {
 namespace {
 
-// Squared distance to the nearest pick and row as one number whose maximum is the next pick: far first, then low rows.
-using Rank = uint64_t;
-constexpr Rank kPicked = 0;  // also of padding
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr uint32_t kNoRow = 0xffffffffu;
 
-Rank make_rank(float squared_distance, uint32_t row) { return make_candidate(squared_distance, kNoRow - row); }
-float rank_distance(Rank rank) { return candidate_distance(rank); }
-uint32_t rank_row(Rank rank) { return kNoRow - candidate_row(rank); }
+int64_t rounded_up(int64_t count, int64_t unit) { return (count + unit - 1) / unit; }
 
-// One cloud. Each node remembers the best rank under each child. A pick changes only points nearer to it than to all
-// earlier picks, so a child whose box lies beyond the best distance under it stays as it is.
+void clear(SampleNode& node) {
+  for (int c = 0; c < kChildren; ++c) {
+    for (int a = 0; a < 3; ++a) node.lower[a][c] = kInfinity, node.upper[a][c] = -kInfinity;
+    node.farthest[c] = -1.0f;
+    node.row[c] = kNoRow;
+  }
+}
+
+// Gives a child its box, from the boxes (or the points, which are boxes) of what it holds.
+template <int kCount>
+void put_child(SampleNode& parent, int64_t child, const float (&lower)[3][kCount], const float (&upper)[3][kCount]) {
+  for (int a = 0; a < 3; ++a) {
+    float low = kInfinity, high = -kInfinity;
+#pragma omp simd reduction(min : low) reduction(max : high)
+    for (int i = 0; i < kCount; ++i) {
+      low = lower[a][i] < low ? lower[a][i] : low;
+      high = upper[a][i] > high ? upper[a][i] : high;
+    }
+    parent.lower[a][child] = low;
+    parent.upper[a][child] = high;
+  }
+  parent.farthest[child] = kInfinity;  // the first pick updates every point
+}
+
+void fill(SampleBlock& block, const float* xyz, const uint64_t* sorted, int64_t count) {
+  for (int i = 0; i < kBlockSize; ++i) {
+    const auto row = static_cast<uint32_t>(sorted[i < count ? i : 0]);  // padding widens no box
+    for (int a = 0; a < 3; ++a) block.xyz[a][i] = xyz[3 * static_cast<int64_t>(row) + a];
+    block.row[i] = i < count ? row : kNoRow;
+    block.nearest[i] = i < count ? kInfinity : -1.0f;
+  }
+}
+
+// Arrays of one cloud, which a pick works on.
 class Sampler {
  public:
-  Sampler(const PointTree& tree, const Cloud& cloud)
-      : tree_(tree), cloud_(cloud), nearest_(cloud.num_leaves * kLeafSize), best_(cloud.level_nodes.size()) {
-    int64_t children = cloud.num_leaves;
-    for (auto& level : best_) {
-      level.assign(children, make_rank(std::numeric_limits<float>::infinity(), 0));
-      children = (children + kFanout - 1) / kFanout;
-    }
-    std::fill(nearest_.begin(), nearest_.end(), std::numeric_limits<float>::infinity());
-    for (int64_t l = 0; l < cloud.num_leaves; ++l)
-      for (int i = 0; i < kLeafSize; ++i) {
-        const uint32_t row = tree.leaf(cloud, l).row[i];
-        if (row == kNoRow) nearest_[l * kLeafSize + i] = -1.0f;
-        else ++num_points_;
+  Sampler(const float* xyz, int64_t n) {
+    const auto words = uninitialized<uint64_t>(n), spare = uninitialized<uint64_t>(n);
+    GEOPT_LEVEL_IN_USE(curve_words)(xyz, n, place_curve(xyz, n), words.get());
+    const uint64_t* const sorted = radix_sort(
+        words.get(), spare.get(), n, [](uint64_t word) { return word >> 32; }, kCurveBits, num_sort_chunks(n));
+    num_points_ = std::partition_point(sorted, sorted + n, [](uint64_t word) { return word >> 32 < kOffCurve; }) - sorted;
+
+    const int64_t num_blocks = rounded_up(num_points_, kBlockSize);
+    const int64_t num_groups = rounded_up(num_blocks, kChildren), num_tops = rounded_up(num_groups, kChildren);
+    blocks_.reset(new SampleBlock[num_blocks]);
+    groups_.reset(new SampleNode[num_groups]);
+    tops_.reset(new SampleNode[num_tops]);
+    tree_ = {blocks_.get(), groups_.get(), tops_.get(), num_tops};
+    for (int64_t g = 0; g < num_groups; ++g) clear(groups_[g]);
+    for (int64_t t = 0; t < num_tops; ++t) clear(tops_[t]);
+    parallel_for(0, num_groups, 8, [&](int64_t from, int64_t to) {
+      const int64_t end = std::min(to * kChildren, num_blocks);
+      for (int64_t b = from * kChildren; b < end; ++b) {
+        const int64_t first = b * kBlockSize;
+        fill(blocks_[b], xyz, sorted + first, std::min<int64_t>(num_points_ - first, kBlockSize));
+        put_child(groups_[b / kChildren], b % kChildren, blocks_[b].xyz, blocks_[b].xyz);
       }
+    });
+    for (int64_t g = 0; g < num_groups; ++g)
+      put_child(tops_[g / kChildren], g % kChildren, groups_[g].lower, groups_[g].upper);
   }
 
   int64_t num_points() const { return num_points_; }
 
-  // Row of the cloud that is finite and the first from `start` on, round the end.
-  uint32_t first_from(int64_t start) const {
-    uint32_t lowest = kNoRow, after = kNoRow;
-    for (int64_t l = 0; l < cloud_.num_leaves; ++l)
-      for (const uint32_t row : tree_.leaf(cloud_, l).row) {
-        lowest = std::min(lowest, row);
-        if (row >= start) after = std::min(after, row);
-      }
-    return after != kNoRow ? after : lowest;
-  }
-
-  // Takes a row out of the race, lets the others know, and returns the next.
-  uint32_t pick(uint32_t row, const float* p) {
-    return rank_row(update(static_cast<int>(best_.size()), 0, row, p));
-  }
+  const SampleTree& tree() const { return tree_; }
 
  private:
-  // Best rank under a node (level > 0) or in a leaf after picking `row` at p.
-  Rank update(int level, int64_t index, uint32_t row, const float* p) {
-    if (level == 0) return update_leaf(index, row, p);
-    const Node& node = tree_.node(cloud_, level, index);
-    float gap[kFanout];
-    node.distances(p, p, gap);
-    std::vector<Rank>& best = best_[level - 1];
-    const int64_t first = index * kFanout, end = std::min<int64_t>(first + kFanout, best.size());
-    Rank highest = kPicked;
-    for (int64_t child = first; child < end; ++child) {
-      // "<=": the picked point itself lies at distance 0 of its box, and must be taken out.
-      if (gap[child - first] <= rank_distance(best[child])) best[child] = update(level - 1, child, row, p);
-      highest = std::max(highest, best[child]);
-    }
-    return highest;
-  }
-
-  Rank update_leaf(int64_t index, uint32_t row, const float* p) {
-    const Leaf& leaf = tree_.leaf(cloud_, index);
-    float* nearest = nearest_.data() + index * kLeafSize;
-    float distances[kLeafSize];
-    leaf.distances(p, distances);
-    for (int i = 0; i < kLeafSize; ++i) {
-      const float closer = distances[i] < nearest[i] ? distances[i] : nearest[i];
-      nearest[i] = leaf.row[i] == row ? -1.0f : closer;
-    }
-    Rank highest = kPicked;
-    for (int i = 0; i < kLeafSize; ++i)
-      highest = std::max(highest, nearest[i] < 0.0f ? kPicked : make_rank(nearest[i], leaf.row[i]));
-    return highest;
-  }
-
-  const PointTree& tree_;
-  const Cloud& cloud_;
-  std::vector<float> nearest_;           // per slot of the leaves; -1 for picked points and padding
-  std::vector<std::vector<Rank>> best_;  // per level, per child of its nodes
-  int64_t num_points_ = 0;
+  std::unique_ptr<SampleBlock[]> blocks_;
+  std::unique_ptr<SampleNode[]> groups_, tops_;
+  SampleTree tree_;
+  int64_t num_points_;
 };
+
+// Row that is finite and the first from `start` on, round the end; there must be one.
+uint32_t first_from(const float* xyz, int64_t n, int64_t start) {
+  int64_t row = start;
+  while (row >= n || !is_finite_point(xyz + 3 * row)) row = row >= n ? 0 : row + 1;
+  return static_cast<uint32_t>(row);
+}
 
 }  // namespace
 
 int64_t farthest_point_sample_cpu(
-    const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, int64_t num_samples, int64_t start,
-    int64_t* picks) {
-  const PointTree tree(xyz, n, offsets, num_clouds);
+    const float* xyz, const int64_t* offsets, int64_t num_clouds, int64_t num_samples, int64_t start, int64_t* picks) {
+  const auto pick_point = GEOPT_LEVEL_IN_USE(pick_point);
   std::vector<char> too_few(num_clouds, 0);
   parallel_for(0, num_clouds, 1, [&](int64_t from, int64_t to) {
     for (int64_t c = from; c < to; ++c) {
-      const Cloud& cloud = tree.cloud(c);
-      Sampler sampler(tree, cloud);
+      const float* const cloud = xyz + 3 * offsets[c];
+      const int64_t num_rows = offsets[c + 1] - offsets[c];
+      const Sampler sampler(cloud, num_rows);
       too_few[c] = sampler.num_points() < num_samples;
       if (too_few[c] || num_samples == 0) continue;
-      uint32_t row = sampler.first_from(start);
+      uint32_t row = first_from(cloud, num_rows, start);
       for (int64_t s = 0; s < num_samples; ++s) {
-        picks[c * num_samples + s] = cloud.first_row + row;
-        row = sampler.pick(row, xyz + 3 * (cloud.first_row + row));
+        picks[c * num_samples + s] = offsets[c] + row;
+        row = pick_point(sampler.tree(), row, cloud + 3 * static_cast<int64_t>(row));
       }
     }
   });

@@ -10,7 +10,7 @@ Tensor sample_on_cpu(Tensor xyz, Tensor offsets, int64_t num_samples, int64_t st
   const int64_t num_clouds = offsets.numel() - 1;
   Tensor picks = new_int64(xyz, {num_clouds, num_samples});
   const int64_t failed = farthest_point_sample_cpu(
-      data<float>(xyz), xyz.size(0), data<int64_t>(offsets), num_clouds, num_samples, start,
+      data<float>(xyz), data<int64_t>(offsets), num_clouds, num_samples, start,
       mutable_data<int64_t>(picks));
   STD_TORCH_CHECK(failed < 0, "farthest_point_sample: cloud ", failed, " has fewer finite points than num_samples");
   return picks;

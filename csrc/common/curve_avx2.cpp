@@ -1,0 +1,5 @@
+#include "common/level_avx2.h"
+
+#ifdef GEOPT_X86
+#include "common/curve_kernel.inl"
+#endif

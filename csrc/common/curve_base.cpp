@@ -1,0 +1,3 @@
+#include "common/level_base.h"
+
+#include "common/curve_kernel.inl"
