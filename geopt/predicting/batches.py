@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -44,6 +45,33 @@ class Whole:
         return self.frames.source.global_from_model(row, self.frames.config.frame)
 
 
+class Request(NamedTuple):
+    """What is to be predicted, and how."""
+
+    trained: Trained
+    """The models."""
+    out: Path
+    """Folder to write."""
+    root: str
+    """Folder of the dataset."""
+    version: str
+    """Of nuScenes; other datasets do not need it."""
+    split: str
+    """Selection of frames."""
+    config: PredictConfig
+    progress: Callable[[int, int], None] | None = None
+    """Called with frames done and in all."""
+
+    def sources(self) -> dict[str, Whole]:
+        """The frames of the selection as each task reads them.
+
+        Raises:
+            FileNotFoundError, ValueError: the dataset cannot be read.
+        """
+        runs = self.trained.configs.items()
+        return {task: whole(run, self.root, self.version, self.split) for task, run in runs}
+
+
 def whole(run: FinetuneConfig, root: str, version: str, split: str) -> Whole:
     """The key frames of a selection as a run reads them; its own training frames and labels have no say."""
     update = {"root": root, "version": version, "frames": "keyframes", "boxes": False, "labels": None}
@@ -54,22 +82,15 @@ def whole(run: FinetuneConfig, root: str, version: str, split: str) -> Whole:
     return Whole(frames, range(len(frames)))
 
 
-def each_frame(
-    trained: Trained,
-    sources: dict[str, Whole],
-    out: Path,
-    config: PredictConfig,
-    title: Callable[[int], str],
-    progress: Callable[[int, int], None] | None,
-) -> Generator[tuple[int, Seen]]:
-    """What the models say of each frame, in order; some frames get pictures below ``out``.
+def each_frame(request: Request, sources: dict[str, Whole], title: Callable[[int], str]) -> Generator[tuple[int, Seen]]:
+    """What the models say of each frame, in order; some frames get pictures.
 
     Args:
-        trained: The models; moved to the device of ``config``.
+        request: Its models are moved to the device of its config; ``progress`` is called after the caller has used a frame.
         sources: The same frames as each task reads them.
         title: Of the picture of a frame, by its number.
-        progress: Called with frames done and in all, after the caller has used a frame.
     """
+    trained, config = request.trained, request.config
     some = next(iter(sources.values()))
     count, data = len(some), some.frames.config
     pictured = set(np.linspace(0, count - 1, min(config.pictures, count), dtype=int).tolist())
@@ -83,10 +104,10 @@ def each_frame(
             seen = look(trained, {task: batch.to(ranks.device) for task, batch in batch_of.items()})
             yield number, seen
             if number in pictured:
-                path = out / "pictures" / f"{number:05}"
+                path = request.out / "pictures" / f"{number:05}"
                 save_pictures(path, seen, data.frame, title(number), trained)
-            if progress is not None:
-                progress(number + 1, count)
+            if request.progress is not None:
+                request.progress(number + 1, count)
 
 
 def _batches(sources: dict[str, Whole], ranks: distributed.Ranks, workers: int) -> Generator[dict[str, LabelledBatch]]:

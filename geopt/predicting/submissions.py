@@ -20,9 +20,9 @@ from geopt.heads.panoptic import SceneLabels, find_instances, thing_numbers
 from geopt.heads.tracker import EVERY_CLASS_M, Tracker
 from geopt.official import class_map
 from geopt.predicting import semantickitti, waymo
-from geopt.predicting.batches import Whole, each_frame, whole
+from geopt.predicting.batches import Request, Whole, each_frame
 from geopt.predicting.config import PredictConfig
-from geopt.predicting.models import Seen, Trained, load_models
+from geopt.predicting.models import Seen, load_models
 
 
 def predict(
@@ -62,7 +62,7 @@ def predict(
     known = {"nuscenes": _predict_nuscenes, "waymo": waymo.predict, "semantickitti": semantickitti.predict}
     if kind not in known:
         raise ConfigError([f"predict: data.kind of the runs must be one of {', '.join(known)}, got {kind}"])
-    written, num_frames = known[kind](trained, out, root, version, split, config, progress)
+    written, num_frames = known[kind](Request(trained, out, root, version, split, config, progress))
     if config.pictures:
         written["pictures"] = out / "pictures"
     written["summary"] = out / "summary.json"
@@ -77,29 +77,21 @@ def predict(
     return written
 
 
-def _predict_nuscenes(
-    trained: Trained,
-    out: Path,
-    root: str,
-    version: str,
-    split: str,
-    config: PredictConfig,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[dict[str, Path], int]:
+def _predict_nuscenes(request: Request) -> tuple[dict[str, Path], int]:
     """What was written, and the number of key frames."""
     try:
-        frames = split_frames(root, version, split)
+        frames = split_frames(request.root, request.version, request.split)
     except ValueError as error:
-        if not config.data.split:
+        if not request.config.data.split:
             raise ValueError(
                 f"{error}; this is data.val of the run, choose a whole split with data.split=SPLIT"
             ) from error
         raise
-    writers = _Writers(trained, out, split, frames, config)
+    writers = _Writers(request, frames)
     written = writers.files()
-    sources = {task: _in_order(whole(run, root, version, split), frames) for task, run in trained.configs.items()}
+    sources = {task: _in_order(found, frames) for task, found in request.sources().items()}
     some = next(iter(sources.values()))
-    stream = each_frame(trained, sources, out, config, lambda n: frames[n].scene, progress)
+    stream = each_frame(request, sources, lambda n: frames[n].scene)
     with contextlib.closing(stream):  # its data workers end now, whatever happens
         for number, seen in stream:
             writers.add(frames[number], seen, some.global_from_model(number))
@@ -117,9 +109,8 @@ def _in_order(found: Whole, frames: Sequence[SplitFrame]) -> Whole:
 class _Writers:
     """Everything that a prediction writes, key frame by key frame."""
 
-    def __init__(
-        self, trained: Trained, out: Path, split: str, frames: Sequence[SplitFrame], config: PredictConfig
-    ) -> None:
+    def __init__(self, request: Request, frames: Sequence[SplitFrame]) -> None:
+        trained, out, split, config = request.trained, request.out, request.split, request.config
         self.trained, self.out, self.config = trained, out, config
         self.samples = [frame.sample_token for frame in frames]
         self.detections: dict[str, GlobalBoxes] = {}

@@ -18,8 +18,7 @@ from geopt.data.waymo import CATEGORIES, RangeImages
 from geopt.data.waymo.segment import TOP
 from geopt.evaluation.write_waymo import ObjectsWriter, SegmentationWriter
 from geopt.finetuning import FinetuneConfig
-from geopt.predicting.batches import each_frame, whole
-from geopt.predicting.config import PredictConfig
+from geopt.predicting.batches import Request, each_frame
 from geopt.predicting.models import Seen, Trained
 
 log = logging.getLogger(__name__)
@@ -28,29 +27,12 @@ DETECTION, DETECTION_TRUTH = "detection.bin", "detection_ground_truth.bin"
 SEGMENTATION, SEGMENTATION_TRUTH = "segmentation.bin", "segmentation_ground_truth.bin"
 
 
-def predict(
-    trained: Trained,
-    out: Path,
-    root: str,
-    version: str,
-    split: str,
-    config: PredictConfig,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[dict[str, Path], int]:
+def predict(request: Request) -> tuple[dict[str, Path], int]:
     """Predict every frame of a selection.
 
     Boxes go into an ``Objects`` file, classes of the top lidar's points into a ``SegmentationFrameList`` file. Of a
     selection with labels of points, these are those frames alone; without any, all. What people annotated goes beside them in
     the same formats, so that both can be scored.
-
-    Args:
-        trained: The models.
-        out: Folder to write.
-        root: Folder of the dataset.
-        version: Not read: the files tell.
-        split: Selection of frames.
-        config: Pictures and device.
-        progress: Called with frames done and in all.
 
     Returns:
         What was written, by name, and the number of frames.
@@ -58,14 +40,14 @@ def predict(
     Raises:
         FileNotFoundError, ValueError: the dataset cannot be read.
     """
-    sources = {task: whole(run, root, version, split) for task, run in trained.configs.items()}
+    sources, trained = request.sources(), request.trained
     some = next(iter(sources.values()))
     rows, source = some.frames.frames.rows, some.frames.source
     assert isinstance(source, Waymo)
-    stream = each_frame(trained, sources, out, config, lambda n: source.name(int(rows[n])), progress)
+    stream = each_frame(request, sources, lambda n: source.name(int(rows[n])))
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.closing(stream))  # its data workers end now, whatever happens
-        writers = _Writers(stack, trained, out, source, rows)
+        writers = _Writers(stack, trained, request.out, source, rows)
         for number, seen in stream:
             writers.add(int(rows[number]), seen, trained.configs)
     return writers.written, len(rows)
