@@ -4,6 +4,7 @@ from geopt.data.argoverse2 import Argoverse2
 from geopt.data.collate import collate
 from geopt.data.config import PASTED, AugmentConfig, DataConfig, PandaSetConfig, PasteConfig, WaymoConfig
 from geopt.data.dataset import FrameDataset, build_dataset
+from geopt.data.folder import Folder, FolderConfig
 from geopt.data.kitti import Kitti
 from geopt.data.labelled import LabelledCollate, LabelledFrames, build_labelled
 from geopt.data.nuscenes import NuScenes
@@ -18,6 +19,8 @@ __all__ = [
     "Argoverse2",
     "AugmentConfig",
     "DataConfig",
+    "Folder",
+    "FolderConfig",
     "FrameDataset",
     "Kitti",
     "LabelledCollate",

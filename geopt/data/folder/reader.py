@@ -53,6 +53,7 @@ class Folder(ScanSource):
                 f"folder: {folder} must have poses of all scenes or of none, got none of {lacks}; folder.poses"
             )
         self.recordings = recordings
+        self.sensor = self.config.sensor or "unknown"
         self._ego_from_lidar = self.config.ego_from_lidar
         self.sensor = self.config.sensor or self.sensor
         self._told = False
