@@ -111,8 +111,6 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "folder": {"num_sweeps": 1, "features": (), "train": "all", "val": ""},
 }
 """What keys are by ``kind`` where they are left out. For Waymo it is what published models see."""
-OPTIONS = ("waymo", "folder", "pandaset")
-"""Keys that belong to one kind."""
 
 
 def dataset_of(values: Mapping[str, Any]) -> str:
@@ -177,14 +175,6 @@ class DatasetConfig(Frozen):
         defaults = DEFAULTS.get(dataset, {})
         return {name: value for name, value in defaults.items() if name in cls.model_fields} | values
 
-    @model_validator(mode="after")
-    def _shards_hold_what_was_packed(self) -> Self:
-        if self.packed and self.kind != "shards":
-            raise ValueError(f"packed must be left out for kind={self.kind}, got {self.packed!r}")
-        if self.kind == "shards" and any(getattr(self, name) != type(getattr(self, name))() for name in OPTIONS):
-            raise ValueError(f"{', '.join(OPTIONS)} must be left out for shards; they are given to `geopt pack`")
-        return self
-
 
 class MixedConfig(DatasetConfig):
     """One dataset of a mixture. What is left out follows :data:`DEFAULTS` of its kind, and else ``data``."""
@@ -217,8 +207,8 @@ class DataConfig(DatasetConfig):
     boxes: bool = False
     """Read the annotated boxes of key frames."""
     labels: Literal["fine", "coarse"] | None = None
-    """Read the labels of points: of nuScenes the 32 categories or the benchmark's 16 classes and 0; of Waymo the same 22
-    classes and 0 either way."""
+    """Read the labels of points: of nuScenes the 32 categories or the benchmark's 16 classes and 0; of SemanticKITTI the 34
+    categories or the 19 classes and 0; of Waymo the same 22 classes and 0 either way."""
     augment: AugmentConfig = AugmentConfig()
     workers: NonNegativeInt = 2
     """Processes that read; the result does not depend on it."""
