@@ -98,6 +98,32 @@ def write_case(
     return folders
 
 
+def write_grid_case(folder: Path, seed: int) -> tuple[Path, Path]:
+    """Folders of a few labels and predictions of all types on top of each other, in few places, sizes and scores."""
+    rng = np.random.default_rng(seed)
+    folders = folder / "label_2", folder / "data"
+    for place in folders:
+        place.mkdir(parents=True)
+    for frame in range(int(rng.integers(1, 5))):
+        labels, predictions = ([_on_grid(rng) for _ in range(rng.integers(0, count))] for count in (7, 9))
+        if rng.random() < 0.5:
+            region = np.array([rng.choice([0, 10, 80]), 90, rng.choice([45, 160]), 170.0])
+            labels.append(_line("DontCare", -1, -1, region, np.array([-1, -1, -1, -1000, -1000, -1000, -10.0]), 2))
+        predictions = [f"{text} {rng.choice([0.1, 0.3, 0.5, 0.7, 0.9])}" for text in predictions]
+        for place, found in zip(folders, (labels, predictions)):
+            (place / f"{frame:06d}.txt").write_text("".join(f"{text}\n" for text in found))
+    return folders
+
+
+def _on_grid(rng: np.random.Generator) -> str:
+    kind = str(rng.choice(["Car", "Car", "Van", "Pedestrian", "Person_sitting", "Cyclist", "Tram", "car"]))
+    left, top = rng.choice([0, 5, 10, 100]), rng.choice([100, 102])
+    image = np.array([left, top, left + rng.choice([40, 44, 50]), top + rng.choice([24, 25, 25.5, 26, 40, 41, 60])])
+    yaw = rng.choice([0, 0.1, 1.57, 3.14159, -1.5])
+    box = np.array([rng.choice([1.5, 1.6, 2]), 1.6, 4, rng.choice([0, 0.1, 0.3, 1]), rng.choice([1.6, 1.9]), 20, yaw])
+    return _line(kind, rng.choice([0, 0.15, 0.3, 0.5, 0.6]), rng.integers(4), image, box, 5, rng.choice([0, 0.5, 3]))
+
+
 def _box(rng: np.random.Generator, kind: str, spread_m: float) -> np.ndarray:
     """Height, width, length, x, y, z, yaw."""
     size = np.array(SIZES_HWL[kind]) * rng.uniform(0.85, 1.15)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import fuzzing
 import kitti_oracle
 import numpy as np
 import pytest
-from kitti_database import write_case
+from kitti_database import write_case, write_grid_case
 
 from geopt.evaluation import SubmissionError, kitti_detection
 from geopt.evaluation.kitti_files import Objects
@@ -33,6 +35,8 @@ SECOND_SET: dict[str, dict[str, Any]] = {
     },
     "neighbours": {"classes": ("Car", "Van", "Pedestrian", "Person_sitting")},
 }
+OFFICIAL = os.environ.get("GEOPT_KITTI_EVALUATOR", "")
+"""The program of kitti_eval 955c04c (evaluate_object_3d_offline), which takes the folder of labels and that of ``data``."""
 LABEL = "Car 0.00 0 0.10 100.00 100.00 200.00 200.00 1.50 1.60 3.90 0.00 1.65 20.00 0.10"
 
 
@@ -61,6 +65,48 @@ def test_random_databases_score_as_in_the_slow_evaluator(name, seed, tmp_path):
     wanted = kitti_oracle.evaluate(labels, predictions)
     compare(kitti_detection(labels, predictions), wanted, 1e-12)
     assert any(0 < levels["hard"]["AP_R11"] < 100 for levels in wanted.values())
+
+
+def test_heaps_of_boxes_score_as_in_the_slow_evaluator(tmp_path):
+    curves = []
+    for seed in range(80):
+        labels, predictions = write_grid_case(tmp_path / str(seed), seed)
+        got = kitti_detection(labels, predictions)
+        compare(got, kitti_oracle.evaluate(labels, predictions), 1e-12)
+        curves += [metrics["curve41"] for levels in got.values() for metrics in levels.values()]
+    first = np.array(curves)[:, 0]
+    assert ((first > 0) & (first < 1)).sum() > 50 and np.isnan(
+        curves
+    ).any()  # a threshold where nothing counts any more
+
+
+def official_curves(labels: Path, predictions: Path) -> dict[str, dict[str, Any]]:
+    """What the official program writes beside the folder ``data`` of predictions."""
+    subprocess.run([OFFICIAL, str(labels), str(predictions.parent)], check=True, capture_output=True)
+    found = {}
+    for path in predictions.parent.glob("stats_*.txt"):
+        levels = dict(zip(("easy", "moderate", "hard"), np.loadtxt(path, ndmin=2).tolist()))
+        found[path.stem.removeprefix("stats_")] = levels
+    return found
+
+
+@pytest.mark.skipif(not OFFICIAL, reason="no official evaluator: set GEOPT_KITTI_EVALUATOR to its program")
+def test_random_databases_get_the_official_curves(tmp_path):
+    names = [*SECOND_SET, "on a grid"]
+    for number, name in enumerate(names * 5):
+        folder = tmp_path / str(number)
+        case = (
+            write_case(folder, 100 + number, **SECOND_SET[name])
+            if name in SECOND_SET
+            else write_grid_case(folder, number)
+        )
+        got, official = kitti_detection(*case), official_curves(*case)
+        assert list(got) == sorted(official), (name, number)
+        for key, levels in official.items():
+            for level, curve in levels.items():
+                np.testing.assert_allclose(
+                    got[key][level]["curve41"], curve, rtol=0, atol=5.1e-7, err_msg=f"{name} {number}"
+                )
 
 
 @pytest.fixture
