@@ -21,7 +21,7 @@ from geopt.data.folder.recordings import NONE, natural
 from geopt.data.folder.rosbag import SqliteLog
 from geopt.data.folder.scan_files import make_scan
 
-SUFFIXES: dict[str, type[SqliteLog] | type[McapLog]] = {".db3": SqliteLog, ".mcap": McapLog}
+SUFFIXES = (".db3", ".mcap")
 ZSTD = b"\x28\xb5\x2f\xfd"
 """Begins what is compressed by zstd."""
 MAX_MESSAGE_BYTES = 1 << 30
@@ -56,14 +56,12 @@ class Topic:
         order = np.argsort(stamps, kind="stable")
         self._places = [self._places[number] for number in order]
         self.time_ns: NDArray[np.int64] | None = stamps[order]
-        self.track, self.poses = None, None
+        self.track: Track | None = None
+        self.poses: NDArray[np.float64] | None = None
         if config.poses not in ("", NONE):
             self.track = _odometry(parts, config.poses)
             turns, shifts = interpolate(self.track, stamps[order])
             self.poses = np.concatenate([turns.as_matrix(), shifts[:, :, None]], axis=2)
-
-    track: Track | None
-    poses: NDArray[np.float64] | None
 
     def __len__(self) -> int:
         return len(self._places)
@@ -99,8 +97,9 @@ def find_logs(root: Path, config: FolderConfig) -> list[Topic]:
     )
     logs: dict[Path, list[SqliteLog | McapLog]] = {}
     for path in files:
-        whole = path.parent if (path.parent / METADATA).is_file() and path != root else path.with_suffix("")
-        logs.setdefault(whole, []).append(SUFFIXES[path.suffix](path))
+        is_part = (path.parent / METADATA).is_file() and path != root
+        log = McapLog(path, {cdr.CLOUD, *cdr.POSES}) if path.suffix == ".mcap" else SqliteLog(path)
+        logs.setdefault(path.parent if is_part else path, []).append(log)
     found = []
     for whole, parts in logs.items():
         kinds = {topic: kind for part in parts for topic, kind in part.topics.items()}
@@ -109,8 +108,8 @@ def find_logs(root: Path, config: FolderConfig) -> list[Topic]:
             wanted = f"the topic {config.topic}" if config.topic else "a topic"
             there = ", ".join(f"{topic} ({kind})" for topic, kind in kinds.items())
             raise ValueError(f"scans: {parts[0].path} must have {wanted} of {cdr.CLOUD}, got {there or 'none'}")
-        place = whole.relative_to(root) if whole.is_relative_to(root) else Path(".")
-        name = whole.resolve().name if place == Path(".") else place.as_posix()
+        name = root.resolve().name if whole == root else whole.relative_to(root).as_posix()
+        name = name.removesuffix(whole.suffix) if whole.is_file() else name
         found += [Topic(f"{name}/{topic.strip('/')}", parts, topic, config) for topic in sorted(topics)]
     return found
 

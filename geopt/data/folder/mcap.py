@@ -9,6 +9,7 @@ import io
 import os
 import struct
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -40,6 +41,7 @@ class McapLog:
 
     Args:
         path: The file.
+        kinds: Types of the messages that will be asked for; of others there may be millions, and their places are not kept.
 
     Raises:
         FileNotFoundError: it is missing.
@@ -47,7 +49,7 @@ class McapLog:
         ImportError: chunks are compressed, and what unpacks them is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kinds: Collection[str]) -> None:
         self.path = path
         self._schemas: dict[int, str] = {0: ""}
         self._channels: dict[int, tuple[int, str, str]] = {}
@@ -61,9 +63,15 @@ class McapLog:
             }
         except (ValueError, struct.error, KeyError, MemoryError) as error:
             raise self._damaged(error) from error
+        wanted = {topic for topic, kind in self.topics.items() if kind in kinds}
+        self._messages = {
+            number: self._messages[number]
+            for number, (_, topic, _) in self._channels.items()
+            if topic in wanted and number in self._messages
+        }
 
     def messages(self, topic: str) -> list[Message]:
-        """All messages of a topic, in the order of time."""
+        """All messages of a topic of one of ``kinds``, in the order of time."""
         channels = [number for number, channel in self._channels.items() if channel[1] == topic]
         return sorted(message for number in channels for message in self._messages.get(number, ()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from pathlib import Path
 
@@ -46,6 +47,11 @@ class Folder(ScanSource):
         if not recordings or scan_paths(folder, self.config.pattern):
             recordings += file_recordings(folder, self.config)
         recordings.sort(key=lambda one: one.name)
+        for first, second in itertools.pairwise(recordings):
+            if first.name == second.name:
+                raise ValueError(
+                    f"folder: scenes of {folder} must differ in their names, got {first.name} twice; folder.pattern"
+                )
         with_poses = [one.poses is not None for one in recordings]
         if any(with_poses) and not all(with_poses):
             lacks = recordings[with_poses.index(False)].name

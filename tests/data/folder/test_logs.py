@@ -82,6 +82,15 @@ def test_parts_of_a_rosbag_are_one_log(tmp_path):
         assert np.array_equal(folder.scan(3).columns["x"], clouds[3]["x"])
 
 
+def test_the_same_log_in_two_formats_is_told(tmp_path):
+    _, messages = drive()
+    writers.rosbag(tmp_path / "a.db3", TOPICS, messages)
+    writers.mcap(tmp_path / "a.mcap", TOPICS, messages)
+    with pytest.raises(ValueError, match="must differ in their names, got a/top/points twice"):
+        Folder(tmp_path)
+    assert len(Folder(tmp_path, FolderConfig(pattern="*.mcap"))) == 4
+
+
 def test_every_topic_is_a_scene_and_one_can_be_chosen(tmp_path):
     _, messages = drive()
     both = TOPICS | {"/rear/points": CLOUD}
