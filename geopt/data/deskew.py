@@ -41,20 +41,24 @@ def interpolate(track: Track, time_ns: NDArray[np.int64]) -> tuple[Rotation, NDA
     Raises:
         ValueError: a time lies farther outside, or between poses that are more than ``MAX_GAP_S`` apart; names the track.
     """
-    known, last = track.time_ns, len(track.time_ns) - 1
+    known = track.time_ns
     if not len(time_ns):
         return Rotation.identity(0), np.zeros((0, 3))
     beyond_s = max(known[0] - time_ns.min(), time_ns.max() - known[-1]) * 1e-9
-    if beyond_s > (MAX_BEYOND_S if last else 0.0):
+    if beyond_s > (MAX_BEYOND_S if len(known) > 1 else 0.0):
         raise ValueError(
             f"deskew: {track.name} must have poses from {time_ns.min() * 1e-9:.3f} to {time_ns.max() * 1e-9:.3f} s, got some "
             f"from {known[0] * 1e-9:.3f} to {known[-1] * 1e-9:.3f} s"
         )
-    turns = Rotation.from_matrix(track.global_from_body[:, :, :3])
-    places = track.global_from_body[:, :, 3]
-    if not last:
-        return turns[np.zeros(len(time_ns), np.int64)], np.repeat(places, len(time_ns), axis=0)
-    before = np.clip(np.searchsorted(known, time_ns, side="right") - 1, 0, last - 1)
+    if len(known) == 1:
+        same = np.repeat(track.global_from_body, len(time_ns), axis=0)
+        return Rotation.from_matrix(same[:, :, :3]), same[:, :, 3]
+    # of a drive of hours, only the poses around these times are looked at
+    begin = int(np.clip(np.searchsorted(known, time_ns.min(), side="right") - 1, 0, len(known) - 2))
+    end = max(int(np.searchsorted(known, time_ns.max())) + 1, begin + 2)
+    known, poses = known[begin:end], track.global_from_body[begin:end]
+    turns, places = Rotation.from_matrix(poses[:, :, :3]), poses[:, :, 3]
+    before = np.clip(np.searchsorted(known, time_ns, side="right") - 1, 0, len(known) - 2)
     gap_ns = known[before + 1] - known[before]
     inside = (time_ns > known[before]) & (time_ns < known[before + 1])
     if np.any(inside & (gap_ns > MAX_GAP_S * 1e9)):

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geopt.data.deskew import Track, deskew
+from geopt.data.deskew import deskew
 from geopt.data.folder.config import FolderConfig
 from geopt.data.folder.layout import LONGEST_SCAN_S, Scan
 from geopt.data.folder.logs import find_logs
 from geopt.data.folder.recordings import Recording, file_recordings
 from geopt.data.folder.scan_files import scan_paths
 from geopt.data.scan_source import ScanIndex, ScanSource, SweepPoints
-from geopt.data.sweeps import apply, compose, inverse
+from geopt.data.sweeps import apply, inverse
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,16 @@ class Folder(ScanSource):
                 f"folder: {folder} must have poses of all scenes or of none, got none of {lacks}; folder.poses"
             )
         self.recordings = recordings
-        self.sensor = self.config.sensor or "unknown"
         self._ego_from_lidar = self.config.ego_from_lidar
         self.sensor = self.config.sensor or self.sensor
         self._told = False
         counts = [len(one) for one in recordings]
         times = [np.zeros(len(one), np.int64) if one.time_ns is None else one.time_ns // 1000 for one in recordings]
         poses = [self._of_ego(one.poses) for one in recordings if one.poses is not None]
+        self._tracks = [
+            None if one.track is None else one.track._replace(global_from_body=self._of_ego(one.track.global_from_body))
+            for one in recordings
+        ]
         index = ScanIndex(
             scenes=tuple(one.name for one in recordings),
             scene=np.repeat(np.arange(len(recordings)), counts),
@@ -99,8 +102,8 @@ class Folder(ScanSource):
         columns = {name: values[kept] for name, values in scan.columns.items()}
         if len(kept) < len(xyz):
             self._tell(scan.name, len(xyz) - len(kept), len(xyz))
-        offsets = self._offsets(row, scan)
-        offsets = None if offsets is None else offsets[kept]
+        # of these points alone: those without a position may have no time either
+        offsets = self._offsets(row, scan._replace(columns=columns))
         if self.config.deskew:
             xyz_ego = self._deskewed(row, scan.name, xyz[kept], offsets)
         else:
@@ -114,7 +117,7 @@ class Folder(ScanSource):
         )
 
     def _offsets(self, row: int, scan: Scan) -> NDArray[np.float64] | None:
-        """Seconds from the time of the scan, of all points: files have these, or the time of day."""
+        """Seconds from the time of the scan: files have these, or times of the clock that the scans have."""
         times_s, time_ns = scan.time_s(), self.recordings[int(self.index.scene[row])].time_ns
         if times_s is None or np.abs(times_s).max() <= LONGEST_SCAN_S:
             return times_s
@@ -126,25 +129,25 @@ class Folder(ScanSource):
     def _deskewed(
         self, row: int, name: str, xyz: NDArray[np.float64], offsets: NDArray[np.float64] | None
     ) -> NDArray[np.float32]:
-        recording = self.recordings[int(self.index.scene[row])]
-        if recording.track is None or recording.time_ns is None:
-            raise ValueError(f"folder: deskew needs poses and times of {recording.name}, got none in {self.root}")
+        scene = int(self.index.scene[row])
+        track, time_ns = self._tracks[scene], self.recordings[scene].time_ns
+        if track is None or time_ns is None:
+            raise ValueError(f"folder: deskew needs poses and times of {self.scenes[scene]}, got none in {self.root}")
         if offsets is None:
             raise ValueError(
                 f"folder: deskew needs the time of each point of {name}, between {-LONGEST_SCAN_S} and {LONGEST_SCAN_S} s "
                 "from that of the scan, got none; name its field in folder.fields, or its column in folder.columns"
             )
-        track = recording.track
-        ego = Track(track.name, track.time_ns, self._of_ego(track.global_from_body))
         turn, shift = self._ego_from_lidar[:, :3], self._ego_from_lidar[:, 3]
-        return deskew(xyz @ turn.T + shift, offsets, ego, int(recording.time_ns[self.number(row)])).astype(np.float32)
+        return deskew(xyz @ turn.T + shift, offsets, track, int(time_ns[self.number(row)])).astype(np.float32)
 
     def _of_ego(self, poses: NDArray[np.float64]) -> NDArray[np.float64]:
         """(K, 3, 4) poses of the vehicle."""
         if self.config.poses_of == "ego":
             return poses
-        lidar_from_ego = inverse(self.config.ego_from_lidar)
-        return np.array([compose(pose, lidar_from_ego) for pose in poses]).reshape(-1, 3, 4)
+        lidar_from_ego, turns = inverse(self._ego_from_lidar), poses[:, :, :3]
+        shifts = turns @ lidar_from_ego[:, 3:] + poses[:, :, 3:]
+        return np.concatenate([turns @ lidar_from_ego[:, :3], shifts], axis=2)
 
     def _tell(self, name: str, left_out: int, number: int) -> None:
         if left_out == number:
