@@ -154,7 +154,8 @@ def best_later(ratios: list[float]) -> list[float]:
 
 def summary(ratios: list[float]) -> dict[str, Any]:
     curve = best_later(ratios)
-    return {"curve41": curve, "AP_R11": 100 * sum(curve[::4]) / 11, "AP_R40": 100 * sum(curve[1:]) / 40}
+    written = [float(f"{value:.6f}") for value in curve]
+    return {"curve41": curve, "AP_R11": 100 * sum(written[::4]) / 11, "AP_R40": 100 * sum(written[1:]) / 40}
 
 
 def evaluate(labels_dir: Path, predictions_dir: Path) -> dict[str, dict[str, Any]]:
