@@ -40,6 +40,25 @@ def test_five_lines_of_yaml_pretrain(scans, tmp_path, monkeypatch, request):
     assert any(loss is not None and np.isfinite(loss) for loss in losses)
 
 
+def test_a_log_pretrains_with_poses_and_straight_scans(tmp_path, monkeypatch):
+    topics = {"/points": "sensor_msgs/msg/PointCloud2", "/odom": "nav_msgs/msg/Odometry"}
+    messages = []
+    for number in range(4):
+        points, time_ns = writers.cloud(3000, number, t="u4"), 1_700_000_000_000_000_000 + number * 100_000_000
+        points["t"] = np.linspace(0, 99_000_000, len(points))
+        messages.append(("/points", time_ns, writers.cloud_message(points, time_ns)))
+        messages.append(("/odom", time_ns, writers.odometry_message(time_ns, (number, 0, 0), (0, 0, 0, 1))))
+    (tmp_path / "my_bag").mkdir()
+    writers.mcap(tmp_path / "my_bag" / "my_bag_0.mcap", topics, messages)
+    monkeypatch.chdir(tmp_path)
+    (command,) = [block for block in blocks("bash") if "my_bag" in block]
+    preset, *overrides = command.replace("\\\n", " ").split()[2:]
+    more = ["train.max_steps=2", "data.workers=0", "train.num_threads=1"]
+    run = pretraining.pretrain(pretraining.load(preset, [*overrides, *more]))
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["data"]["folder"]["deskew"] and config["data"]["num_sweeps"] == 3
+
+
 def test_code_of_the_guide_runs(tmp_path, monkeypatch, capsys):
     points = writers.cloud(t="u4")
     points["t"] = np.linspace(0, 99_000_000, len(points))
