@@ -70,8 +70,11 @@ class ScanLayout(Frozen):
 
     def xyz_m(self, scan: Scan) -> NDArray[np.float64]:
         """(N, 3) points in the frame of the sensor, metres."""
-        columns = [scan.columns[axis[-1]].astype(np.float64) * (-1 if axis[0] == "-" else 1) for axis in self.axes]
-        return np.stack(columns, axis=1) * self.unit_m
+        with np.errstate(
+            invalid="ignore", over="ignore"
+        ):  # garbage in a file becomes NaN or inf, and is told by the reader
+            columns = [scan.columns[axis[-1]].astype(np.float64) * (-1 if axis[0] == "-" else 1) for axis in self.axes]
+            return np.stack(columns, axis=1) * self.unit_m
 
 
 class Scan(NamedTuple):

@@ -139,7 +139,8 @@ class Folder(ScanSource):
                 "from that of the scan, got none; name its field in folder.fields, or its column in folder.columns"
             )
         turn, shift = self._ego_from_lidar[:, :3], self._ego_from_lidar[:, 3]
-        return deskew(xyz @ turn.T + shift, offsets, track, int(time_ns[self.number(row)])).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # as sweeps.apply: garbage lies outside every grid
+            return deskew(xyz @ turn.T + shift, offsets, track, int(time_ns[self.number(row)])).astype(np.float32)
 
     def _of_ego(self, poses: NDArray[np.float64]) -> NDArray[np.float64]:
         """(K, 3, 4) poses of the vehicle."""
