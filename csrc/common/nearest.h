@@ -2,9 +2,10 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
+#include <memory>
 #include <vector>
 
+#include "common/nearest16.h"
 #include "common/point_tree.h"
 
 namespace geopt {
@@ -80,109 +81,58 @@ class Nearest {
   std::vector<Candidate> kept_;
 };
 
-// Searches queries in groups that begin at the same leaf: one walk of the tree finds the leaves that any of the group
-// needs, and each query then looks at those alone.
+// Finds the k nearest points of queries that are ordered along the curve. Calls grouped(queries, count, group, neighborhoods)
+// for groups of up to 16, or single(query, nearest) for those that have too few points beside them or want more than 16
+// neighbours; between them each query is given once.
 class NearestSearch {
  public:
-  // Only candidates below `limit` count.
-  NearestSearch(const PointTree& tree, const float* xyz, int64_t k, Candidate limit)
+  // Only candidates below `limit` count. Queries of a group start at most `span` leaves apart.
+  NearestSearch(const PointTree& tree, const float* xyz, int64_t k, Candidate limit, int64_t span)
       : tree_(tree),
         xyz_(xyz),
         k_(k),
         limit_(limit),
+        span_(span),
         nearest_(k),
-        lanes_((k + kLeafSize - 1) / kLeafSize * kLeafSize) {}
+        space_(new SearchSpace),
+        neighborhoods_(new Neighborhoods) {}
 
-  // Calls visit(query, nearest) for each of `count` queries; nearest.finish() gives the result.
-  template <class Visit>
-  void run(const Query* queries, int64_t count, const Visit& visit) {
+  template <class Grouped, class Single>
+  void run(const Query* queries, int64_t count, const Grouped& grouped, const Single& single) {
     for (int64_t first = 0, end; first < count; first = end) {
       end = first + 1;
-      while (end < count && end - first < kGroup && queries[end].leaf == queries[first].leaf &&
+      while (end < count && end - first < kLanes && queries[end].leaf - queries[first].leaf <= span_ &&
              queries[end].cloud == queries[first].cloud)
         ++end;
-      search(queries + first, static_cast<int>(end - first), visit);
+      search(queries + first, static_cast<int>(end - first), grouped, single);
     }
   }
 
  private:
-  static constexpr int kGroup = 16;
-  static constexpr int kFewest = 3;     // queries that are worth a list
-  static constexpr int kMaxNodes = 16;  // of 8 leaves in a list; groups that need more lie too far apart
-
-  template <class Visit>
-  void search(const Query* queries, int count, const Visit& visit) {
+  template <class Grouped, class Single>
+  void search(const Query* queries, int count, const Grouped& grouped, const Single& single) {
     const Cloud& cloud = tree_.cloud(queries[0].cloud);
-    Candidate bounds[kGroup], largest = 0;
-    float low[3], high[3];
-    for (int a = 0; a < 3; ++a) low[a] = high[a] = xyz_[3 * queries[0].row + a];
-    for (int i = 0; i < count; ++i) {
-      const float* p = xyz_ + 3 * queries[i].row;
-      bounds[i] = std::min(limit_, first_bound(cloud, queries[i].leaf, p));
-      largest = std::max(largest, bounds[i]);
-      for (int a = 0; a < 3; ++a) low[a] = std::min(low[a], p[a]), high[a] = std::max(high[a], p[a]);
-    }
-    const bool listed = count >= kFewest && list_leaves(cloud, low, high, largest);
-    for (int i = 0; i < count; ++i) {
-      const float* p = xyz_ + 3 * queries[i].row;
-      nearest_.begin(bounds[i]);
-      if (listed) search_list(cloud, p);
-      else tree_.walk(cloud, p, p, nearest_.bound(), [&](int64_t l) { nearest_.add(tree_.leaf(cloud, l), p); });
-      visit(queries[i], nearest_);
-    }
-  }
-
-  // Above the k-th best candidate, from the leaves beside the query along the curve. Their points are dealt out to k or
-  // a few more lanes; the nearest of each lane are that many different points, so the farthest of those is a bound.
-  Candidate first_bound(const Cloud& cloud, int64_t leaf, const float* p) {
-    const int64_t num_banks = static_cast<int64_t>(lanes_.size()) / kLeafSize;
-    const int64_t width = std::max<int64_t>(8, 4 * num_banks);
-    const int64_t begin = std::max<int64_t>(0, std::min(leaf - width / 2, cloud.num_leaves - width));
-    const int64_t end = std::min(cloud.num_leaves, begin + width);
-    std::fill(lanes_.begin(), lanes_.end(), std::numeric_limits<float>::infinity());
-    for (int64_t l = begin; l < end; ++l) {
-      float distances[kLeafSize];
-      tree_.leaf(cloud, l).distances(p, distances);
-      float* bank = lanes_.data() + l % num_banks * kLeafSize;
-#pragma omp simd
-      for (int i = 0; i < kLeafSize; ++i) bank[i] = distances[i] < bank[i] ? distances[i] : bank[i];
-    }
-    int64_t num_lanes = static_cast<int64_t>(lanes_.size());
-    for (; num_lanes % 2 == 0 && num_lanes / 2 >= k_; num_lanes /= 2)
-      for (int64_t i = 0; i < num_lanes / 2; ++i) lanes_[i] = std::min(lanes_[i], lanes_[i + num_lanes / 2]);
-    const float farthest = *std::max_element(lanes_.begin(), lanes_.begin() + num_lanes);
-    return std::min(make_candidate(farthest, 0) + (uint64_t{1} << 32), kFarthest);  // above every row at that distance
-  }
-
-  // Copies the boxes of the leaves that may hold a candidate below `bound`; false when they are too many.
-  bool list_leaves(const Cloud& cloud, const float* low, const float* high, Candidate bound) {
-    num_listed_ = 0;
-    bool fits = true;
-    tree_.walk(cloud, low, high, bound, [&](int64_t l) {
-      if (num_listed_ == kMaxNodes * kFanout) {
-        fits = false;
-        bound = 0;  // ends the walk
-        return;
+    const float reach = candidate_distance(limit_ - 1);
+    while (count > 0) {
+      int done = 0;
+      if (k_ <= kLanes) {
+        group_.count = count;
+        group_.leaf = queries[count / 2].leaf;
+        for (int q = 0; q < kLanes; ++q)
+          for (int a = 0; a < 3; ++a) group_.xyz[a][q] = xyz_[3 * queries[q < count ? q : 0].row + a];
+        done = GEOPT_LEVEL_IN_USE(find_nearest)(
+            tree_.view(cloud), group_, static_cast<int>(k_), reach, *space_, *neighborhoods_);
       }
-      const Node& from = tree_.node(cloud, 1, l / kFanout);
-      Node& to = boxes_[num_listed_ / kFanout];
-      for (int a = 0; a < 3; ++a) {
-        to.lower[a][num_listed_ % kFanout] = from.lower[a][l % kFanout];
-        to.upper[a][num_listed_ % kFanout] = from.upper[a][l % kFanout];
+      if (done > 0) {
+        grouped(queries, done, group_, *neighborhoods_);
+      } else {
+        const float* p = xyz_ + 3 * queries[0].row;
+        nearest_.begin(limit_);
+        tree_.walk(cloud, p, p, nearest_.bound(), [&](int64_t l) { nearest_.add(tree_.leaf(cloud, l), p); });
+        single(queries[0], nearest_);
+        done = 1;
       }
-      listed_[num_listed_++] = l;
-    });
-    return fits;
-  }
-
-  void search_list(const Cloud& cloud, const float* p) {
-    for (int first = 0; first < num_listed_; first += kFanout) {
-      float distances[kFanout];
-      int passing[kFanout];
-      boxes_[first / kFanout].distances(p, p, distances);
-      const int count = within(distances, candidate_distance(nearest_.bound()), passing);
-      for (int j = 0; j < count && first + passing[j] < num_listed_; ++j)
-        nearest_.add(tree_.leaf(cloud, listed_[first + passing[j]]), p);
+      queries += done, count -= done;
     }
   }
 
@@ -190,11 +140,11 @@ class NearestSearch {
   const float* xyz_;
   int64_t k_;
   Candidate limit_;
+  int64_t span_;
   Nearest nearest_;
-  std::vector<float> lanes_;
-  Node boxes_[kMaxNodes] = {};  // of the listed leaves, 8 in each; what lies past the last means nothing
-  int64_t listed_[kMaxNodes * kFanout];
-  int num_listed_ = 0;
+  QueryGroup group_;
+  std::unique_ptr<SearchSpace> space_;
+  std::unique_ptr<Neighborhoods> neighborhoods_;
 };
 
 }  // namespace geopt

@@ -1,6 +1,6 @@
 // A tree of boxes over the points of each cloud of a batch, for exact searches.
 //
-// Points are sorted along a Morton curve and cut into leaves of 16; 8 neighbours in that order share a parent, and so
+// Points are sorted along a Morton curve and cut into leaves of 16; 16 neighbours in that order share a parent, and so
 // on upwards. The curve decides only how fast a search is: boxes are those of the points themselves, so a search that
 // skips what axis_gap (distance.h) rules out finds what a comparison with every point finds, to the bit.
 // Points with a NaN or an infinity are left out.
@@ -15,7 +15,7 @@
 namespace geopt {
 
 constexpr int kLeafSize = 16;
-constexpr int kFanout = 8;
+constexpr int kFanout = 16;
 
 // Squared distance and row of a candidate as one number: comparing two compares (distance, row).
 using Candidate = uint64_t;
@@ -47,8 +47,8 @@ struct alignas(64) Leaf {
   }
 };
 
-// The boxes of up to 8 children, the smallest row in each; padding is an empty box, infinitely far from all.
-struct alignas(32) Node {
+// The boxes of up to 16 children, the smallest row in each; padding is an empty box, infinitely far from all.
+struct alignas(64) Node {
   float lower[3][kFanout], upper[3][kFanout];
   uint32_t first_row[kFanout];
 
@@ -100,6 +100,15 @@ struct Query {
   int64_t leaf;  // nearest along the curve, counted from the first leaf of the cloud
 };
 
+// What a search reads of one cloud.
+struct TreeView {
+  const Leaf* leaves;
+  const Node* nodes;
+  const int64_t* level_nodes;  // where the nodes of each level begin, leaves' parents first
+  int num_levels;
+  int64_t num_leaves;
+};
+
 class PointTree {
  public:
   // xyz (n, 3), offsets (num_clouds + 1); clouds of fewer than 2**32 - 1 rows.
@@ -115,6 +124,11 @@ class PointTree {
   // Level 1 holds the parents of the leaves; the last level of a cloud is one node.
   const Node& node(const Cloud& cloud, int level, int64_t index) const {
     return nodes_[cloud.level_nodes[level - 1] + index];
+  }
+
+  TreeView view(const Cloud& cloud) const {
+    return {leaves_.data() + cloud.first_leaf, nodes_.data(), cloud.level_nodes.data(),
+            static_cast<int>(cloud.level_nodes.size()), cloud.num_leaves};
   }
 
   // Calls visit(leaf index) for every leaf that may hold a candidate below `bound` for a query in the box [low, high],

@@ -20,8 +20,13 @@ void knn_cpu(
     std::fill(distances, distances + n * k, kInfinity);
   }
   parallel_for(0, static_cast<int64_t>(queries.size()), 256, [&](int64_t from, int64_t to) {
-    NearestSearch search(tree, query, std::min(k, m), limit);
-    search.run(queries.data() + from, to - from, [&](const Query& q, Nearest& nearest) {
+    const auto grouped = [&](const Query* group, int count, const QueryGroup&, const Neighborhoods& found) {
+      int64_t rows[kLanes];
+      for (int q = 0; q < count; ++q) rows[q] = group[q].row;
+      const int64_t first_row = tree.cloud(group[0].cloud).first_row;
+      GEOPT_LEVEL_IN_USE(write_neighbors)(found, count, k, rows, first_row, indices, distances);
+    };
+    const auto single = [&](const Query& q, Nearest& nearest) {
       const int64_t found = nearest.finish(), out = q.row * k, first_row = tree.cloud(q.cloud).first_row;
       for (int64_t i = 0; i < found; ++i) {
         indices[out + i] = first_row + candidate_row(nearest[i]);
@@ -29,7 +34,9 @@ void knn_cpu(
       }
       std::fill(indices + out + found, indices + out + k, int64_t{-1});
       std::fill(distances + out + found, distances + out + k, kInfinity);
-    });
+    };
+    NearestSearch search(tree, query, k, limit, same ? 0 : 3);
+    search.run(queries.data() + from, to - from, grouped, single);
   });
 }
 

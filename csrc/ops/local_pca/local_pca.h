@@ -3,34 +3,40 @@
 
 #include <cstdint>
 
-#include "common/eigh3.h"
+#include "common/principal_axes.h"
 
 namespace geopt {
 
 // Neighbours that lie on a line to this part of its length squared leave the plane through it undetermined.
 constexpr double kLineRatio = 1e-12;
 
+// What double sums leave of an eigenvalue that is 0, as a part of the largest.
+constexpr double kRounding = 1e-15;
+
+// Unit normal whose largest component is positive (ties: the first axis), 0 where undetermined; eigenvalues ascend and
+// are not below 0.
 struct PlaneFit {
-  float normal[3];       // unit, largest component positive (ties: the first axis); 0 where undetermined
-  float eigenvalues[3];  // ascending, not below 0
+  float x, y, z, low, middle, high;
 };
 
-// sums of n points: moments of p - mean in the order xx, xy, xz, yy, yz, zz, not divided by n.
-GEOPT_HD PlaneFit fit_plane(const double moments[6], int64_t n) {
-  PlaneFit fit{};
-  if (n == 0) return fit;
-  double covariance[6], values[3], vectors[3][3];
-  for (int i = 0; i < 6; ++i) covariance[i] = moments[i] / static_cast<double>(n);
-  eigh3(covariance, values, vectors);
-  for (int a = 0; a < 3; ++a) fit.eigenvalues[a] = static_cast<float>(values[a] > 0.0 ? values[a] : 0.0);
-  if (n < 3 || !(values[1] > kLineRatio * values[2])) return fit;
-  int largest = 0;
-  for (int a = 0; a < 3; ++a) {
-    fit.normal[a] = static_cast<float>(vectors[0][a]);
-    if (fabsf(fit.normal[a]) > fabsf(fit.normal[largest])) largest = a;
-  }
-  if (fit.normal[largest] < 0.0f)
-    for (int a = 0; a < 3; ++a) fit.normal[a] = 0.0f - fit.normal[a];  // not "-x", which makes -0 of 0
+// Sums over n > 0 points of the products of p - mean, not divided by n. No branches, loops or arrays, so that a loop over
+// it becomes vector instructions.
+GEOPT_HD PlaneFit fit_plane(const Symmetric3& sums, double n) {
+  const double part = 1.0 / n;
+  const PrincipalAxes axes =
+      principal_axes({sums.xx * part, sums.xy * part, sums.xz * part, sums.yy * part, sums.yz * part, sums.zz * part});
+  const double nothing = kRounding * axes.high;
+  const float x = static_cast<float>(axes.x), y = static_cast<float>(axes.y), z = static_cast<float>(axes.z);
+  const float of_two = fabsf(y) > fabsf(x) ? y : x, largest = fabsf(z) > fabsf(of_two) ? z : of_two;
+  const float sign = largest < 0.0f ? -1.0f : 1.0f;
+  const float turn = n >= 3.0 && axes.middle > kLineRatio * axes.high ? sign : 0.0f;
+  PlaneFit fit;
+  fit.x = x * turn + 0.0f;  // "+ 0", for -0 is not to be seen
+  fit.y = y * turn + 0.0f;
+  fit.z = z * turn + 0.0f;
+  fit.low = static_cast<float>(axes.low > nothing ? axes.low : 0.0);
+  fit.middle = static_cast<float>(axes.middle > nothing ? axes.middle : 0.0);
+  fit.high = static_cast<float>(axes.high > 0.0 ? axes.high : 0.0);
   return fit;
 }
 

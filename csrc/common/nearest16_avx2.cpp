@@ -1,0 +1,4 @@
+#include "common/level_avx2.h"
+#ifdef GEOPT_X86
+#include "common/nearest16_kernel.inl"
+#endif
