@@ -78,7 +78,7 @@ def test_equals_shapely_on_a_hundred_thousand_pairs(name, kind, device):
 
 @pytest.mark.parametrize("kind", ["bev", "3d"])
 @pytest.mark.parametrize("name", PAIRS)
-def test_equals_reference(name, kind, device):
+def test_equals_reference(name, kind, device, simd):
     a, b = (boxes[:25] for boxes in PAIRS[name]())
     a[5, 3], a[6, 4], b[7, 5], b[8, 0], b[9, 6], b[10, 2] = 0, -1, -2, math.nan, math.inf, -math.inf
     got = ops.box_iou(a.to(device), b.to(device), kind).cpu()
@@ -210,6 +210,20 @@ def test_each_pair_alone_gives_the_same_bits_as_in_a_crowd(device):
     for i in range(len(a)):
         for j in range(0, len(b), 17):
             assert ops.box_iou(a[i : i + 1].to(device), b[j : j + 1].to(device), "3d").item() == iou[i, j].item()
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_every_level_of_instructions_gives_the_same_bits(name):
+    a, b = PAIRS[name]()
+    levels = ("base", "avx2", "avx512")
+    before, results = torch.ops.geopt.simd(), []
+    try:
+        for level in levels[: 1 + levels.index(torch.ops.geopt.processor_simd())]:
+            torch.ops.geopt.set_simd(level)
+            results.append(ops.box_iou(a, b))
+    finally:
+        torch.ops.geopt.set_simd(before)
+    assert all(torch.equal(result, results[0]) for result in results)
 
 
 def test_no_boxes_give_an_empty_table(device):

@@ -73,7 +73,7 @@ def check(seed, device):
 
 
 @pytest.mark.parametrize("first", range(0, 60, 10))
-def test_equals_reference(first, device):
+def test_equals_reference(first, device, simd):
     for seed in range(first, first + 10):
         check(seed, device)
 

@@ -4,129 +4,123 @@
 #include <vector>
 
 #include "common/parallel.h"
+#include "ops/box_iou/box_iou_kernel.h"
 
 namespace geopt {
 namespace {
 
-constexpr int64_t kChunk = 1024;   // candidates that are compared with what is kept so far at once
-constexpr int64_t kMaxCells = 64;  // a box over more cells than that is kept in a list apart
+constexpr int64_t kBatch = 64;  // boxes that a kept one is compared with at once
 
-// Cells of a square grid that the outline of a box may touch.
-struct Cover {
-  int64_t from_x, to_x, from_y, to_y;
-  bool wide;  // over too many of them
+// What decides whether two boxes may overlap at all.
+struct Place {
+  double x, y, reach;
+  int32_t number;  // of the box in its run
 };
 
-Cover cover_of(const TurnedBox& box, double cell) {
-  const double c = fabs(box.cosine), s = fabs(box.sine), room = 1 + 1e-9;
-  const double along_x = (box.half_length * c + box.half_width * s) * room + fabs(box.x) * 1e-15;
-  const double along_y = (box.half_length * s + box.half_width * c) * room + fabs(box.y) * 1e-15;
-  const double farthest = fabs(box.x) + along_x + fabs(box.y) + along_y;
-  if (!(farthest < 1e15 * cell)) return {0, 0, 0, 0, true};  // cell numbers must fit their type
-  const auto number = [&](double along) { return static_cast<int64_t>(floor(along / cell)); };
-  const Cover cover{
-      number(box.x - along_x), number(box.x + along_x), number(box.y - along_y), number(box.y + along_y), false};
-  const int64_t nx = cover.to_x - cover.from_x + 1, ny = cover.to_y - cover.from_y + 1;
-  if (nx > kMaxCells || ny > kMaxCells || nx * ny > kMaxCells) return {0, 0, 0, 0, true};
-  return cover;
-}
-
-// What is kept of one run, in a hashed grid. Each bucket is a chain, newest first.
-class KeptBoxes {
+// The boxes of one run that have an area, in a hashed grid by their centres: the others overlap nothing.
+class BoxGrid {
  public:
-  KeptBoxes(int64_t most, double iou_threshold) : iou_threshold_(iou_threshold) {
+  BoxGrid(const TurnedBox* boxes, int64_t n) {
+    std::vector<Place> places;
+    std::vector<double> reaches;
+    for (int64_t i = 0; i < n; ++i) {
+      if (!(boxes[i].measure > 0)) continue;  // not NaN either
+      places.push_back({boxes[i].x, boxes[i].y, boxes[i].reach, static_cast<int32_t>(i)});
+      reaches.push_back(boxes[i].reach);
+    }
+    if (places.empty()) return;
+    const auto middle = reaches.begin() + reaches.size() / 2;
+    std::nth_element(reaches.begin(), middle, reaches.end());
+    for (const double reach : reaches)
+      if (reach <= 2 * *middle) cell_ = std::max(cell_, reach);
+
     int bits = 4;
-    while (bits < 30 && (int64_t{1} << bits) < 2 * most) ++bits;
-    shift_ = 64 - bits;
-    heads_.assign(size_t{1} << bits, -1);
+    while (bits < 30 && (int64_t{1} << bits) < n) ++bits;
+    const auto large = std::stable_partition(
+        places.begin(), places.end(), [&](const Place& place) { return !is_large(place.x, place.y, place.reach); });
+    large_.assign(large, places.end());
+    places.erase(large, places.end());
+
+    starts_.assign((size_t{1} << bits) + 1, 0);  // a power of two, and the end
+    for (const Place& place : places) ++starts_[bucket(number(place.x), number(place.y)) + 1];
+    for (size_t b = 1; b < starts_.size(); ++b) starts_[b] += starts_[b - 1];
+    std::vector<int32_t> next(starts_.begin(), starts_.end() - 1);
+    members_.resize(places.size());
+    for (const Place& place : places) members_[next[bucket(number(place.x), number(place.y))]++] = place;
   }
 
-  int64_t size() const { return static_cast<int64_t>(boxes_.size()); }
-
-  void add(const TurnedBox& box, const Cover& cover) {
-    const auto number = static_cast<int32_t>(boxes_.size());
-    boxes_.push_back(box);
-    if (cover.wide) return wide_.push_back(number);
-    for (int64_t x = cover.from_x; x <= cover.to_x; ++x)
-      for (int64_t y = cover.from_y; y <= cover.to_y; ++y) {
-        int32_t& head = heads_[bucket(x, y)];
-        links_.push_back({number, head});
-        head = static_cast<int32_t>(links_.size()) - 1;
-      }
-  }
-
-  // Whether one of the boxes that were added as number `from` or later takes this one away.
-  bool suppress(const TurnedBox& box, const Cover& cover, int64_t from) const {
-    if (cover.wide) return any(box, from);
-    for (auto number = wide_.rbegin(); number != wide_.rend() && *number >= from; ++number)
-      if (suppresses(boxes_[*number], box, iou_threshold_)) return true;
-    for (int64_t x = cover.from_x; x <= cover.to_x; ++x)
-      for (int64_t y = cover.from_y; y <= cover.to_y; ++y)
-        for (int32_t link = heads_[bucket(x, y)]; link >= 0 && links_[link].number >= from; link = links_[link].next)
-          if (suppresses(boxes_[links_[link].number], box, iou_threshold_)) return true;
-    return false;
+  // Calls visit(begin, end) with lists that together hold every box that may overlap this one; some may come twice.
+  template <class Visit>
+  void visit_near(const TurnedBox& box, const Visit& visit) const {
+    visit(large_.data(), large_.data() + large_.size());
+    const Place* const members = members_.data();
+    if (is_large(box.x, box.y, box.reach)) return visit(members, members + members_.size());
+    const double reach = (box.reach + cell_) * (1 + 1e-9), room_x = reach + fabs(box.x) * 1e-15,
+                 room_y = reach + fabs(box.y) * 1e-15;
+    const int64_t to_x = number(box.x + room_x), from_y = number(box.y - room_y);
+    const int64_t num_y = number(box.y + room_y) - from_y + 1, num_buckets = static_cast<int64_t>(starts_.size()) - 1;
+    for (int64_t x = number(box.x - room_x); x <= to_x; ++x) {  // neighbours along y lie in neighbouring buckets
+      const int64_t first = bucket(x, from_y), past = std::min(first + num_y, num_buckets);
+      visit(members + starts_[first], members + starts_[past]);
+      visit(members, members + starts_[first + num_y - past]);  // round the end
+    }
   }
 
  private:
-  struct Link {
-    int32_t number, next;
-  };
+  // More than twice the middle size, or so far away that the number of its cell fits no integer.
+  bool is_large(double x, double y, double reach) const { return reach > cell_ || !(fabs(x) + fabs(y) < 1e15 * cell_); }
 
-  size_t bucket(int64_t x, int64_t y) const {
-    const uint64_t from_x = static_cast<uint64_t>(x) * 0x9e3779b97f4a7c15u;
-    const uint64_t mixed = from_x + static_cast<uint64_t>(y) * 0xc2b2ae3d27d4eb4fu;
-    return (mixed ^ (mixed >> 29)) * 0x9e3779b97f4a7c15u >> shift_;
+  int64_t number(double along) const { return static_cast<int64_t>(floor(along / cell_)); }
+
+  int64_t bucket(int64_t x, int64_t y) const {
+    const uint64_t mixed = static_cast<uint64_t>(x) * 0x9e3779b97f4a7c15u >> 32;
+    return static_cast<int64_t>((mixed + static_cast<uint64_t>(y)) & (starts_.size() - 2));
   }
 
-  bool any(const TurnedBox& box, int64_t from) const {
-    for (int64_t number = from; number < size(); ++number)
-      if (suppresses(boxes_[number], box, iou_threshold_)) return true;
-    return false;
-  }
-
-  double iou_threshold_;
-  int shift_;
-  std::vector<TurnedBox> boxes_;
-  std::vector<Link> links_;
-  std::vector<int32_t> heads_, wide_;
+  double cell_ = 0;  // side of a cell: the largest reach that is not large
+  std::vector<int32_t> starts_;
+  std::vector<Place> members_, large_;  // those of bucket b are members_[starts_[b]] up to members_[starts_[b + 1]]
 };
 
-// A side as long as a box of middle size is across.
-double cell_size(const TurnedBox* boxes, int64_t n) {
-  std::vector<double> reaches;
-  for (int64_t i = 0; i < n; ++i)
-    if (boxes[i].reach > 0) reaches.push_back(boxes[i].reach);
-  if (reaches.empty()) return 1;
-  const auto middle = reaches.begin() + reaches.size() / 2;
-  std::nth_element(reaches.begin(), middle, reaches.end());
-  return 2 * *middle;
-}
+// Boxes that wait to be compared with a kept one, side by side.
+struct Batch {
+  double columns[kBoxColumns * kBatch] = {}, iou[kBatch];
+  int32_t numbers[kBatch];
+  int64_t size = 0;
+
+  void add(const TurnedBox& box, int32_t number) {
+    put_column(box, columns + size, kBatch);
+    numbers[size++] = number;
+  }
+};
 
 void keep_of_run(const TurnedBox* boxes, int64_t n, const NmsRule& rule, bool* kept) {
-  KeptBoxes so_far(n, rule.iou_threshold);
-  const double cell = cell_size(boxes, n);
-  std::vector<Cover> covers(n);
-  parallel_for(0, n, 4096, [&](int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; ++i) covers[i] = cover_of(boxes[i], cell);
-  });
-  std::fill(kept, kept + n, false);
-  const int64_t chunk = num_threads() > 1 ? kChunk : n;
+  const auto iou_with_many = GEOPT_LEVEL_IN_USE(iou_with_many);
+  const BoxGrid grid(boxes, n);
+  Batch batch;
+  std::fill(kept, kept + n, true);
   int64_t num_kept = 0;
-  for (int64_t begin = 0; begin < n; begin += chunk) {
-    const int64_t end = std::min(n, begin + chunk), before = so_far.size();
-    const auto has_area = [&](int64_t i) { return boxes[i].measure > 0; };  // the others overlap nothing
-    parallel_for(begin, end, 64, [&](int64_t from, int64_t to) {
-      for (int64_t i = from; i < to; ++i)
-        kept[i] = !(before > 0 && has_area(i) && so_far.suppress(boxes[i], covers[i], 0));
+  for (int64_t i = 0; i < n; ++i) {
+    kept[i] = kept[i] && num_kept != rule.max_kept;
+    if (!kept[i]) continue;
+    ++num_kept;
+    const TurnedBox& box = boxes[i];
+    if (!(box.measure > 0)) continue;
+    const auto compare = [&] {
+      iou_with_many(box, batch.columns, kBatch, batch.size, batch.iou);
+      for (int64_t k = 0; k < batch.size; ++k)
+        if (batch.iou[k] > rule.iou_threshold) kept[batch.numbers[k]] = false;
+      batch.size = 0;
+    };
+    grid.visit_near(box, [&](const Place* begin, const Place* end) {
+      for (const Place* other = begin; other < end; ++other) {
+        const bool apart = out_of_reach(box.x, box.y, box.reach, other->x, other->y, other->reach);
+        if (apart | (other->number <= i) || !kept[other->number]) continue;
+        batch.add(boxes[other->number], other->number);
+        if (batch.size == kBatch) compare();
+      }
     });
-    for (int64_t i = begin; i < end; ++i) {
-      if (!kept[i]) continue;
-      kept[i] = num_kept != rule.max_kept && !(has_area(i) && so_far.suppress(boxes[i], covers[i], before));
-      if (!kept[i]) continue;
-      if (has_area(i)) so_far.add(boxes[i], covers[i]);
-      ++num_kept;
-    }
-    if (num_kept == rule.max_kept) return;
+    compare();
   }
 }
 

@@ -1,0 +1,5 @@
+#include "common/level_avx512.h"
+
+#ifdef GEOPT_X86
+#include "ops/box_iou/box_iou_kernel.inl"
+#endif

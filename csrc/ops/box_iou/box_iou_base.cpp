@@ -1,0 +1,3 @@
+#include "common/level_base.h"
+
+#include "ops/box_iou/box_iou_kernel.inl"
