@@ -7,7 +7,8 @@ namespace {
 Tensor coords_on_cpu(Tensor keys, std::vector<int64_t> shape, std::vector<int64_t> ratios) {
   keys = torch::stable::contiguous(keys);
   KeyLayout layout{};
-  STD_TORCH_CHECK(shape.size() == 3 && ratios.size() % 3 == 0, "cell_coords: shape must have 3 entries, ratios 3 a level");
+  STD_TORCH_CHECK(
+      shape.size() == 3 && ratios.size() % 3 == 0, "cell_coords: shape must have 3 entries, ratios 3 a level");
   layout.num_levels = 1 + static_cast<int>(ratios.size() / 3);
   STD_TORCH_CHECK(layout.num_levels <= kMaxLevels, "cell_coords: at most ", kMaxLevels, " levels");
   for (int a = 0; a < 3; ++a) {

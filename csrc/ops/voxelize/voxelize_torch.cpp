@@ -9,7 +9,8 @@ KeyLayout make_layout(
     const std::vector<int64_t>& shape, const std::vector<int64_t>& ratios) {
   KeyLayout layout{};
   const double lower[3] = {lower_x, lower_y, lower_z}, size[3] = {size_x, size_y, size_z};
-  STD_TORCH_CHECK(shape.size() == 3 && ratios.size() % 3 == 0, "voxel_index: shape must have 3 entries, ratios 3 a level");
+  STD_TORCH_CHECK(
+      shape.size() == 3 && ratios.size() % 3 == 0, "voxel_index: shape must have 3 entries, ratios 3 a level");
   layout.num_levels = 1 + static_cast<int>(ratios.size() / 3);
   STD_TORCH_CHECK(layout.num_levels <= kMaxLevels, "voxel_index: at most ", kMaxLevels, " levels");
   for (int a = 0; a < 3; ++a) {
