@@ -108,7 +108,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "semantickitti": {"num_sweeps": 1, "features": ("intensity",), "intensity_scale": 1.0},
     "argoverse2": {"num_sweeps": 1, "features": ("intensity",)},
     "pandaset": {"num_sweeps": 1, "features": ("intensity",), "train": "all", "val": ""},
-    "folder": {"num_sweeps": 1, "features": (), "train": "all", "val": ""},
+    "folder": {"num_sweeps": 1, "features": (), "intensity_scale": 1.0, "train": "all", "val": ""},
 }
 """What keys are by ``kind`` where they are left out. For Waymo it is what published models see."""
 
