@@ -1,12 +1,11 @@
 // Boxes are made once, then one thread takes one pair. No torch headers: raw pointers and a stream.
-#include "common/cuda_workspace.h"
+#include "common/launch.h"
 #include "ops/box_iou/box_iou.h"
 
 namespace geopt {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kMaxBlocks = 1 << 20;  // blocks stride over the rest
 
 struct Buffers {
   TurnedBox *a, *b;
@@ -24,14 +23,12 @@ Buffers cut(void* workspace, int64_t n, int64_t m) {
 
 template <class T>
 __global__ void make_boxes(const T* rows, int64_t n, int64_t columns, bool volume, TurnedBox* boxes) {
-  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (i < n) boxes[i] = make_turned_box(rows + i * columns, volume);
+  for (int64_t i = first_thread(); i < n; i += num_threads()) boxes[i] = make_turned_box(rows + i * columns, volume);
 }
 
 template <class T>
 __global__ void iou_of_pairs(const TurnedBox* a, const TurnedBox* b, int64_t num_pairs, int64_t m, T* iou) {
-  const int64_t step = gridDim.x * static_cast<int64_t>(blockDim.x);
-  for (int64_t pair = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; pair < num_pairs; pair += step) {
+  for (int64_t pair = first_thread(); pair < num_pairs; pair += num_threads()) {
     const TurnedBox& one = a[pair / m];
     const TurnedBox& other = b[pair % m];
     const bool passed_over = out_of_reach(one.x, one.y, one.reach, other.x, other.y, other.reach);
@@ -51,13 +48,9 @@ int box_iou_cuda(
   const auto stream = static_cast<cudaStream_t>(raw_stream);
   const Buffers buffers = cut(workspace, n, m);
   if (buffers.total > workspace_bytes) return cudaErrorInvalidValue;
-  make_boxes<<<static_cast<unsigned>(num_blocks(n, kThreads)), kThreads, 0, stream>>>(
-      a, n, a_columns, volume, buffers.a);
-  make_boxes<<<static_cast<unsigned>(num_blocks(m, kThreads)), kThreads, 0, stream>>>(
-      b, m, b_columns, volume, buffers.b);
-  const int64_t wanted = num_blocks(n * m, kThreads);
-  const auto blocks = static_cast<unsigned>(wanted < kMaxBlocks ? wanted : kMaxBlocks);
-  iou_of_pairs<<<blocks, kThreads, 0, stream>>>(buffers.a, buffers.b, n * m, m, iou);
+  make_boxes<<<blocks_for(n, kThreads), kThreads, 0, stream>>>(a, n, a_columns, volume, buffers.a);
+  make_boxes<<<blocks_for(m, kThreads), kThreads, 0, stream>>>(b, m, b_columns, volume, buffers.b);
+  iou_of_pairs<<<blocks_for(n * m, kThreads), kThreads, 0, stream>>>(buffers.a, buffers.b, n * m, m, iou);
   return cudaGetLastError();
 }
 

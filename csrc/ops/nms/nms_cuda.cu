@@ -1,6 +1,6 @@
 // Candidates are taken in chunks, best first: each is compared with all that earlier chunks kept, then those of the
 // chunk among each other, and one warp walks the chunk. Nothing is read back, and memory does not grow with n * n.
-#include "common/cuda_workspace.h"
+#include "common/launch.h"
 #include "ops/nms/nms.h"
 
 namespace geopt {
@@ -34,8 +34,8 @@ Buffers cut(void* workspace, int64_t n) {
 template <class T>
 __global__ void make_boxes(
     const T* rows, int64_t n, int64_t columns, const int64_t* order, bool volume, TurnedBox* boxes) {
-  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (i < n) boxes[i] = make_turned_box(rows + order[i] * columns, volume);
+  for (int64_t i = first_thread(); i < n; i += num_threads())
+    boxes[i] = make_turned_box(rows + order[i] * columns, volume);
 }
 
 // One block for each candidate of the chunk.
@@ -106,7 +106,7 @@ int nms_cuda(
   const auto stream = static_cast<cudaStream_t>(raw_stream);
   const Buffers b = cut(workspace, n);
   if (b.total > workspace_bytes) return cudaErrorInvalidValue;
-  make_boxes<<<static_cast<unsigned>(num_blocks(n, kThreads)), kThreads, 0, stream>>>(
+  make_boxes<<<blocks_for(n, kThreads), kThreads, 0, stream>>>(
       boxes, n, columns, order, rule.volume, b.boxes);
   for (int64_t begin = 0; begin < n; begin += kChunk) {
     const int64_t end = n - begin < kChunk ? n : begin + kChunk;

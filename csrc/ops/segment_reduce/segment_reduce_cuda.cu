@@ -1,14 +1,13 @@
 // Rows are sorted by segment (stable), then one block walks each segment in row order: no atomics, same bits each run.
 #include <cub/device/device_radix_sort.cuh>
 
-#include "common/cuda_workspace.h"
+#include "common/launch.h"
 #include "ops/segment_reduce/segment_reduce.h"
 
 namespace geopt {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr int64_t kMaxBlocks = 1 << 20;  // blocks stride over the rest
 
 struct Buffers {
   uint64_t *keys, *sorted_keys;
@@ -33,21 +32,21 @@ Buffers cut(void* workspace, int64_t n, int64_t num_segments) {
 }
 
 __global__ void make_keys(const int64_t* segment, int64_t n, int64_t num_segments, uint64_t* keys, int64_t* rows) {
-  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (i >= n) return;
-  keys[i] = static_cast<uint64_t>(segment[i] < 0 ? num_segments : segment[i]);  // rows of no segment sort last
-  rows[i] = i;
+  for (int64_t i = first_thread(); i < n; i += num_threads()) {
+    keys[i] = static_cast<uint64_t>(segment[i] < 0 ? num_segments : segment[i]);  // rows of no segment sort last
+    rows[i] = i;
+  }
 }
 
 __global__ void find_starts(const uint64_t* keys, int64_t n, int64_t num_segments, int64_t* starts) {
-  const int64_t s = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (s > num_segments) return;
-  int64_t low = 0, high = n;  // first row with key >= s
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (keys[middle] < static_cast<uint64_t>(s)) low = middle + 1; else high = middle;
+  for (int64_t s = first_thread(); s <= num_segments; s += num_threads()) {
+    int64_t low = 0, high = n;  // first row with key >= s
+    while (low < high) {
+      const int64_t middle = (low + high) / 2;
+      if (keys[middle] < static_cast<uint64_t>(s)) low = middle + 1; else high = middle;
+    }
+    starts[s] = low;
   }
-  starts[s] = low;
 }
 
 template <class T>
@@ -80,16 +79,16 @@ template <class T>
 __global__ void spread_gradient(
     const T* grad, const int64_t* segment, const int64_t* counts_or_argmax, int64_t n, int64_t channels,
     int64_t num_segments, Reduce reduce, T* grad_values) {
-  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (i >= n * channels) return;
-  const int64_t row = i / channels, c = i % channels, s = segment[row];
-  T value = T(0);
-  if (s >= 0 && s < num_segments) {  // a compiled graph does not check the range
-    const T g = grad[s * channels + c];
-    if (reduce == Reduce::kMax) value = counts_or_argmax[s * channels + c] == row ? g : T(0);
-    else value = reduce == Reduce::kMean ? g / static_cast<T>(counts_or_argmax[s]) : g;
+  for (int64_t i = first_thread(); i < n * channels; i += num_threads()) {
+    const int64_t row = i / channels, c = i % channels, s = segment[row];
+    T value = T(0);
+    if (s >= 0 && s < num_segments) {  // a compiled graph does not check the range
+      const T g = grad[s * channels + c];
+      if (reduce == Reduce::kMax) value = counts_or_argmax[s * channels + c] == row ? g : T(0);
+      else value = reduce == Reduce::kMean ? g / static_cast<T>(counts_or_argmax[s]) : g;
+    }
+    grad_values[i] = value;
   }
-  grad_values[i] = value;
 }
 
 }  // namespace
@@ -105,18 +104,16 @@ int segment_reduce_cuda(
   Buffers b = cut(workspace, n, num_segments);
   if (b.total > workspace_bytes) return cudaErrorInvalidValue;
   if (n > 0) {
-    make_keys<<<static_cast<unsigned>(num_blocks(n, kThreads)), kThreads, 0, stream>>>(
-        segment, n, num_segments, b.keys, b.rows);
+    make_keys<<<blocks_for(n, kThreads), kThreads, 0, stream>>>(segment, n, num_segments, b.keys, b.rows);
     int bits = 1;
     while (bits < 63 && (int64_t{1} << bits) <= num_segments) ++bits;
     const cudaError_t error = cub::DeviceRadixSort::SortPairs(
         b.temporary, b.temporary_bytes, b.keys, b.sorted_keys, b.rows, b.sorted_rows, n, 0, bits, stream);
     if (error != cudaSuccess) return error;
   }
-  find_starts<<<static_cast<unsigned>(num_blocks(num_segments + 1, kThreads)), kThreads, 0, stream>>>(
+  find_starts<<<blocks_for(num_segments + 1, kThreads), kThreads, 0, stream>>>(
       b.sorted_keys, n, num_segments, b.starts);
-  const auto blocks = static_cast<unsigned>(num_segments < kMaxBlocks ? num_segments : kMaxBlocks);
-  reduce_segments<<<blocks, kThreads, 0, stream>>>(
+  reduce_segments<<<blocks_for(num_segments, 1), kThreads, 0, stream>>>(
       values, b.sorted_rows, b.starts, channels, num_segments, reduce, out, counts_or_argmax);
   return cudaGetLastError();
 }
@@ -126,8 +123,8 @@ int segment_reduce_backward_cuda(
     const T* grad, const int64_t* segment, const int64_t* counts_or_argmax, int64_t n, int64_t channels,
     int64_t num_segments, Reduce reduce, T* grad_values, void* raw_stream) {
   if (n * channels == 0) return cudaSuccess;
-  spread_gradient<<<static_cast<unsigned>(num_blocks(n * channels, kThreads)), kThreads, 0,
-                    static_cast<cudaStream_t>(raw_stream)>>>(
+  const auto stream = static_cast<cudaStream_t>(raw_stream);
+  spread_gradient<<<blocks_for(n * channels, kThreads), kThreads, 0, stream>>>(
       grad, segment, counts_or_argmax, n, channels, num_segments, reduce, grad_values);
   return cudaGetLastError();
 }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "common/cuda_workspace.h"
+#include "common/launch.h"
 #include "ops/voxelize/voxelize.h"
 
 namespace geopt {
@@ -48,35 +48,35 @@ Buffers cut(void* workspace, int64_t n, int num_levels) {
 __global__ void make_keys(
     const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, KeyLayout layout, uint64_t* keys,
     int64_t* rows) {
-  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (i >= n) return;
-  int64_t low = 0, high = num_clouds;  // the last cloud with offsets[cloud] <= i; empty clouds are passed over
-  while (high - low > 1) {
-    const int64_t middle = (low + high) / 2;
-    if (offsets[middle] <= i) low = middle; else high = middle;
+  for (int64_t i = first_thread(); i < n; i += num_threads()) {
+    int64_t low = 0, high = num_clouds;  // the last cloud with offsets[cloud] <= i; empty clouds are passed over
+    while (high - low > 1) {
+      const int64_t middle = (low + high) / 2;
+      if (offsets[middle] <= i) low = middle; else high = middle;
+    }
+    const int64_t key = point_key(layout, xyz + 3 * i);
+    keys[i] = static_cast<uint64_t>(key < 0 ? num_clouds * layout.cells_per_cloud : low * layout.cells_per_cloud + key);
+    rows[i] = i;
   }
-  const int64_t key = point_key(layout, xyz + 3 * i);
-  keys[i] = static_cast<uint64_t>(key < 0 ? num_clouds * layout.cells_per_cloud : low * layout.cells_per_cloud + key);
-  rows[i] = i;
 }
 
 __global__ void mark_cells(const uint64_t* keys, int64_t n, uint64_t outside, KeyLayout layout, int64_t* cell_of) {
-  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (i >= n) return;
-  for (int l = 0; l < layout.num_levels; ++l) {
-    const uint64_t divisor = static_cast<uint64_t>(layout.divisor[l]);
-    const bool first = keys[i] < outside && (i == 0 || keys[i] / divisor != keys[i - 1] / divisor);
-    cell_of[l * n + i] = first;
+  for (int64_t i = first_thread(); i < n; i += num_threads()) {
+    for (int l = 0; l < layout.num_levels; ++l) {
+      const uint64_t divisor = static_cast<uint64_t>(layout.divisor[l]);
+      const bool first = keys[i] < outside && (i == 0 || keys[i] / divisor != keys[i - 1] / divisor);
+      cell_of[l * n + i] = first;
+    }
   }
 }
 
 __global__ void count_kept(
     const uint64_t* keys, int64_t n, uint64_t outside, const int64_t* cell_of, int num_levels, int64_t* counts) {
-  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (i >= n) return;
-  if (keys[i] < outside && (i + 1 == n || keys[i + 1] >= outside)) counts[0] = i + 1;
-  if (i + 1 == n)
-    for (int l = 0; l < num_levels; ++l) counts[1 + l] = cell_of[l * n + i];
+  for (int64_t i = first_thread(); i < n; i += num_threads()) {
+    if (keys[i] < outside && (i + 1 == n || keys[i + 1] >= outside)) counts[0] = i + 1;
+    if (i + 1 == n)
+      for (int l = 0; l < num_levels; ++l) counts[1 + l] = cell_of[l * n + i];
+  }
 }
 
 struct Sizes {
@@ -87,23 +87,23 @@ struct Sizes {
 __global__ void write_cells(
     const uint64_t* keys, const int64_t* rows, int64_t n, KeyLayout layout, Sizes sizes, const int64_t* cell_of,
     int64_t* order, int64_t* point_to_token, int64_t* out_keys, int64_t* out_starts) {
-  const int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
-  if (i >= n) return;
-  if (i >= sizes.kept) {
-    point_to_token[rows[i]] = -1;
-    return;
-  }
-  order[i] = rows[i];
-  point_to_token[rows[i]] = cell_of[i] - 1;
-  int64_t before = 0;  // cells of the coarser levels
-  for (int l = 0; l < layout.num_levels; ++l) {
-    const int64_t cell = cell_of[l * n + i];
-    if (i == 0 || cell_of[l * n + i - 1] != cell) {
-      out_keys[before + cell - 1] = static_cast<int64_t>(keys[i]) / layout.divisor[l];
-      out_starts[before + l + cell - 1] = i;
+  for (int64_t i = first_thread(); i < n; i += num_threads()) {
+    if (i >= sizes.kept) {
+      point_to_token[rows[i]] = -1;
+      continue;
     }
-    if (i + 1 == sizes.kept) out_starts[before + l + sizes.cells[l]] = sizes.kept;
-    before += sizes.cells[l];
+    order[i] = rows[i];
+    point_to_token[rows[i]] = cell_of[i] - 1;
+    int64_t before = 0;  // cells of the coarser levels
+    for (int l = 0; l < layout.num_levels; ++l) {
+      const int64_t cell = cell_of[l * n + i];
+      if (i == 0 || cell_of[l * n + i - 1] != cell) {
+        out_keys[before + cell - 1] = static_cast<int64_t>(keys[i]) / layout.divisor[l];
+        out_starts[before + l + cell - 1] = i;
+      }
+      if (i + 1 == sizes.kept) out_starts[before + l + sizes.cells[l]] = sizes.kept;
+      before += sizes.cells[l];
+    }
   }
 }
 
@@ -119,7 +119,7 @@ int voxel_index_cuda_sort(
   if (error != cudaSuccess || n == 0) return error;
   Buffers b = cut(workspace, n, layout.num_levels);
   if (b.total > workspace_bytes) return cudaErrorInvalidValue;
-  const auto blocks = static_cast<unsigned>(num_blocks(n, kThreads));
+  const unsigned blocks = blocks_for(n, kThreads);
   const uint64_t outside = static_cast<uint64_t>(num_clouds * layout.cells_per_cloud);
   make_keys<<<blocks, kThreads, 0, stream>>>(xyz, n, offsets, num_clouds, layout, b.keys, b.rows);
   error = cub::DeviceRadixSort::SortPairs(
@@ -148,7 +148,7 @@ int voxel_index_cuda_write(
     return error;
   }
   Buffers b = cut(workspace, n, layout.num_levels);
-  write_cells<<<static_cast<unsigned>(num_blocks(n, kThreads)), kThreads, 0, stream>>>(
+  write_cells<<<blocks_for(n, kThreads), kThreads, 0, stream>>>(
       b.sorted_keys, b.sorted_rows, n, layout, sizes, b.cell_of, order, point_to_token, keys, starts);
   return cudaGetLastError();
 }

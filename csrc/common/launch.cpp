@@ -1,0 +1,43 @@
+// What launch.h and the CUDA ops compute on the host, for tests: no GPU is asked.
+#include "common/launch.h"
+
+#include <string>
+
+#include "common/tensor.h"
+
+#ifdef GEOPT_WITH_CUDA
+#include "ops/box_iou/box_iou.h"
+#include "ops/nms/nms.h"
+#include "ops/segment_reduce/segment_reduce.h"
+#include "ops/voxelize/voxelize.h"
+#endif
+
+namespace geopt {
+namespace {
+
+int64_t launch_blocks(int64_t count, int64_t items_per_block) { return blocks_for(count, items_per_block); }
+
+// n rows, m of whatever else the op counts. Without a GPU what CUB needs is not in it: CUB asks the device.
+int64_t workspace_bytes(std::string op, int64_t n, int64_t m) {
+#ifdef GEOPT_WITH_CUDA
+  if (op == "voxel_index") return voxel_index_cuda_workspace(n, static_cast<int>(m));
+  if (op == "segment_reduce") return segment_reduce_cuda_workspace(n, m);
+  if (op == "box_iou") return box_iou_cuda_workspace(n, m);
+  if (op == "nms_kept") return nms_cuda_workspace(n);
+#endif
+  STD_TORCH_CHECK(false, "workspace_bytes: no such op in this build, got ", op);
+  return -1;
+}
+
+}  // namespace
+}  // namespace geopt
+
+STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) {
+  m.def("launch_blocks(int count, int items_per_block) -> int");
+  m.def("workspace_bytes(str op, int n, int m) -> int");
+}
+
+STABLE_TORCH_LIBRARY_IMPL(geopt, CompositeExplicitAutograd, m) {
+  m.impl("launch_blocks", TORCH_BOX(&geopt::launch_blocks));
+  m.impl("workspace_bytes", TORCH_BOX(&geopt::workspace_bytes));
+}
