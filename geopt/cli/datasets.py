@@ -82,13 +82,13 @@ def pack(
     shard_mb: Annotated[float, typer.Option(help="About the size of a shard, 10**6 bytes.")] = 128,
     workers: Annotated[int, typer.Option(min=1, help="Processes; the files are the same.")] = 1,
 ) -> None:
-    """Write a dataset as Arrow shards, mapped into memory and read at random; a run takes them by data.kind=shards.
+    """Write a dataset as Arrow shards, mapped into memory and read at random; a run takes their folder as data.root.
 
     Packed are the scenes that data.train and data.val name, with all their sweeps, boxes and labels of points.
 
     Example: [bold]geopt pack shards data.root=city data.version=v1.0-mini data.train=mini_train data.val=mini_val[/bold]
 
-    Then: [bold]geopt pretrain tiny data.kind=shards data.root=shards data.train=mini_train data.val=mini_val[/bold]
+    Then: [bold]geopt pretrain tiny data.root=shards data.train=mini_train data.val=mini_val[/bold]
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -78,22 +78,22 @@ class PosedScans(abc.ABC):
         """
         model_from_global = compose(self.model_from_ego(row, frame), inverse(self.global_from_ego(row)))
         rows = [row, *past]
-        xyz, origins, parts = [], [], []
+        origins, parts = [], []
         for other in rows:
             points = self.read(other)
-            if self.points_frame == "lidar" and other != row:
-                points = _without_close(points)
             motion = self._own_motion(row, frame) if other == row else self._motion(other, model_from_global)
+            far = _far_rows(points.xyz) if self.points_frame == "lidar" and other != row else None
             # a scan's own points need no pose, and no motion where they are in the model frame: their bits stay
-            xyz.append(points.xyz if other == row and frame == self.points_frame else apply(motion, points.xyz))
+            if other != row or frame != self.points_frame:
+                points = points._replace(xyz=apply(motion, points.xyz))
+            parts.append(points if far is None else points.take(far))
             origins.append(
                 (motion if self.points_frame == "lidar" else compose(motion, self.ego_from_lidar(other)))[:, 3]
             )
-            parts.append(points)
         counts = [len(part.xyz) for part in parts]
         lags = np.array([self.timestamp_us(row) - self.timestamp_us(other) for other in rows]) * 1e-6
         return Cloud(
-            xyz=np.concatenate(xyz),
+            xyz=np.concatenate([part.xyz for part in parts]),
             intensity=_joined([part.intensity for part in parts]),
             ring=_joined([part.ring for part in parts]),
             time_lag_s=np.repeat(lags.astype(np.float32), counts),
@@ -115,10 +115,9 @@ class PosedScans(abc.ABC):
         return compose(model_from_global, compose(self.global_from_ego(row), self.ego_from_lidar(row)))
 
 
-def _without_close(points: SweepPoints) -> SweepPoints:
-    close = (np.abs(points.xyz[:, 0]) < CLOSE_M) & (np.abs(points.xyz[:, 1]) < CLOSE_M)
-    kept = np.flatnonzero(~close)
-    return SweepPoints._make(None if column is None else column.take(kept, axis=0) for column in points)
+def _far_rows(xyz: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Points that do not lie on the vehicle itself."""
+    return np.flatnonzero(~((np.abs(xyz[:, 0]) < CLOSE_M) & (np.abs(xyz[:, 1]) < CLOSE_M)))
 
 
 def _joined(columns: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:

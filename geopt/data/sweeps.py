@@ -31,6 +31,10 @@ class SweepPoints(NamedTuple):
     time_offset_s: NDArray[np.float32] | None = None
     """(N,) when the point was measured, seconds after the time of the scan; negative before it."""
 
+    def take(self, rows: NDArray[np.int64]) -> SweepPoints:
+        """Some of the points."""
+        return SweepPoints._make(None if column is None else column.take(rows, axis=0) for column in self)
+
 
 class Cloud(NamedTuple):
     """Points of several sweeps in one frame, those of the key frame first, then newer before older."""

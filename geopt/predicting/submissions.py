@@ -12,6 +12,7 @@ import torch
 
 from geopt import files
 from geopt.config_errors import ConfigError
+from geopt.data.shards import layout
 from geopt.evaluation.global_boxes import GlobalBoxes, Tracks, to_global
 from geopt.evaluation.split_frames import SplitFrame, split_frames
 from geopt.evaluation.write_boxes import write_detections, write_tracks
@@ -55,9 +56,9 @@ def predict(
     root = config.data.root or any_config.data.root
     version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
     kind = any_config.data.dataset
-    if any_config.data.kind == "shards" and not config.data.root:
+    if layout.are_in(root):
         raise ConfigError(
-            ["data.root: must be the folder of the dataset that was packed, which submissions are made from"]
+            [f"data.root: must be the dataset itself, which submissions are made from, got shards in {root}"]
         )
     known = {"nuscenes": _predict_nuscenes, "waymo": waymo.predict, "semantickitti": semantickitti.predict}
     if kind not in known:

@@ -20,7 +20,6 @@ from geopt import files
 FORMAT = 1
 MANIFEST = "shards.json"
 LAYOUT = f"a folder that `geopt pack` wrote holds {MANIFEST} and points-, sweeps- and boxes-00000.arrow and so on"
-PARTS = ("points", "sweeps", "boxes")
 Precision = Literal["float32", "int16"]
 
 
@@ -30,6 +29,14 @@ class File(msgspec.Struct, frozen=True):
     bytes: int
     crc: int | None = None
     """CRC-32 of the whole file; of points it stands with each sweep instead."""
+
+
+class Shard(msgspec.Struct, frozen=True):
+    """The files of a shard."""
+
+    points: File
+    sweeps: File
+    boxes: File
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -52,13 +59,17 @@ class Manifest(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     fingerprint: str
     """Of all that decides what the files hold."""
-    shards: list[dict[str, File]]
-    """For each shard the file of each of :data:`PARTS`."""
+    shards: list[Shard]
 
 
-def path_of(root: Path, part: str, shard: int) -> Path:
+def path_of(root: Path, part: Literal["points", "sweeps", "boxes"], shard: int) -> Path:
     """Such as ``points-00000.arrow``."""
     return root / f"{part}-{shard:05d}.arrow"
+
+
+def are_in(root: str | Path) -> bool:
+    """Whether a folder holds shards."""
+    return (Path(root).expanduser() / MANIFEST).is_file()
 
 
 def write(root: Path, manifest: Manifest) -> None:

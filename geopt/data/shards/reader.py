@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from geopt.damage import naming
 from geopt.data import fractions, source
 from geopt.data.posed import PosedScans
 from geopt.data.shards import layout, tables
 from geopt.data.shards.columns import StoredSweep, arrow, decode
+from geopt.data.shards.tables import reading
 from geopt.data.source import FrameKind, Frames, LabelKind, ModelFrame, Objects, SweepOrder
 from geopt.data.sweeps import SweepPoints
 from geopt.structures import Boxes
@@ -57,13 +57,14 @@ class Shards(PosedScans):
         parts, self._headers = [], []
         for number, shard in enumerate(self.manifest.shards):
             path = layout.path_of(self.root, "sweeps", number)
-            with naming(self.kind, path):
-                columns, facts = tables.read(path, shard["sweeps"])
+            with reading(path):
+                columns, facts = tables.read(path, tables.SWEEPS, shard.sweeps)
                 parts.append(columns)
                 self._headers.append((int(facts["header_bytes"]), int(facts["header_crc"])))
-        self._rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
-        if not self._rows:
+        if not parts:
             raise ValueError(f"shards: {self.root} holds no sweep; {layout.LAYOUT}")
+        self._rows = {name: np.concatenate([part[name] for part in parts]) for name in tables.SWEEPS}
+        self._check()
         self._shard = np.repeat(np.arange(len(parts)), [len(part["scene"]) for part in parts])
         self.order = SweepOrder(
             scenes=tuple(self.manifest.scenes),
@@ -75,6 +76,15 @@ class Shards(PosedScans):
         self._box_offsets = np.concatenate([[0], np.cumsum(self._rows["num_boxes"])])
         self._boxes: tables.Columns | None = None
         self._mapped: OrderedDict[int, _Mapped] = OrderedDict()
+
+    def _check(self) -> None:
+        """Refuse numbers that mean nothing."""
+        rows, count = self._rows, len(self._rows["scene"])
+        scene, previous = rows["scene"], rows["previous"]
+        is_sound = (scene >= 0) & (scene < len(self.manifest.scenes)) & (np.diff(scene, prepend=0) >= 0)
+        is_sound &= (previous >= -1) & (previous < np.arange(count)) & (rows["num_boxes"] >= 0) & (rows["offset"] >= 0)
+        if not count or not is_sound.all():
+            raise ValueError(f"shards: {self.root} has damaged tables of sweeps; copy or pack them again")
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_mapped": OrderedDict()}
@@ -159,7 +169,7 @@ class Shards(PosedScans):
     def _stored(self, row: int) -> StoredSweep:
         shard = int(self._shard[row])
         path, pa = layout.path_of(self.root, "points", shard), arrow()
-        with naming(self.kind, path, pa.ArrowException):
+        with reading(path):
             mapped = self._map(shard, path)
             first, size = int(self._rows["offset"][row]), int(self._rows["bytes"][row])
             block = mapped.content[first : first + size]
@@ -171,7 +181,7 @@ class Shards(PosedScans):
         return found
 
     def _map(self, shard: int, path: Path) -> _Mapped:
-        expected = self.manifest.shards[shard]["points"].bytes
+        expected = self.manifest.shards[shard].points.bytes
         if path.stat().st_size != expected:  # each time: reading what was cut off after mapping would end the process
             raise ValueError(f"it must have {expected} bytes, got {path.stat().st_size}")
         if shard not in self._mapped:
@@ -192,10 +202,12 @@ class Shards(PosedScans):
         """Read all boxes now."""
         if self._boxes is None:
             parts = [
-                tables.read(layout.path_of(self.root, "boxes", number), shard["boxes"])[0]
+                tables.read(layout.path_of(self.root, "boxes", number), tables.BOXES, shard.boxes)[0]
                 for number, shard in enumerate(self.manifest.shards)
             ]
-            self._boxes = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            self._boxes = {name: np.concatenate([part[name] for part in parts]) for name in tables.BOXES}
+            if len(self._boxes["name"]) != self._box_offsets[-1]:
+                raise ValueError(f"shards: {self.root} has damaged tables of boxes; copy or pack them again")
 
     def _boxes_of(self, row: int) -> tables.Columns:
         if not self.is_key_frame(row):

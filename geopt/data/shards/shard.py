@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from geopt import files
 from geopt.data.shards import layout, tables
 from geopt.data.shards.columns import StoredSweep, arrow, encode
-from geopt.data.shards.layout import File, Precision
+from geopt.data.shards.layout import File, Precision, Shard
 from geopt.data.source import Source
 
 
@@ -32,29 +32,28 @@ class Job:
     fingerprint: str
 
 
-def write_shard(job: Job, shard: int) -> dict[str, File]:
+def write_shard(job: Job, shard: int) -> Shard:
     """Write the three files of a shard, that of the sweeps last; nothing where it is there."""
-    paths = {part: layout.path_of(job.out, part, shard) for part in layout.PARTS}
-    if paths["sweeps"].exists() and tables.read(paths["sweeps"])[1]["fingerprint"] == job.fingerprint:
-        points = File(bytes=paths["points"].stat().st_size)
-        return {"points": points, **{part: tables.file_of(paths[part]) for part in ("sweeps", "boxes")}}
+    points, sweeps, boxes = (layout.path_of(job.out, part, shard) for part in ("points", "sweeps", "boxes"))
+    if sweeps.exists() and tables.read(sweeps, tables.SWEEPS)[1]["fingerprint"] == job.fingerprint:
+        return Shard(File(points.stat().st_size), tables.file_of(sweeps), tables.file_of(boxes))
     first = shard * job.per_shard
     rows = [int(row) for row in job.rows[first : first + job.per_shard]]
-    sweeps = [stored(job, row) for row in rows]
-    content, offsets, sizes = _arrow_file(encode(sweeps, job.precision))
-    files.replace_bytes(paths["points"], content)
-    boxes, num_boxes = _boxes(job, rows)
-    facts = {"fingerprint": job.fingerprint, "header_bytes": str(offsets[0])}
-    facts["header_crc"] = str(zlib.crc32(content[: offsets[0]]))
+    read = [stored(job, row) for row in rows]
+    content, offsets, sizes = _arrow_file(encode(read, job.precision))
+    files.replace_bytes(points, content)
+    box_columns, num_boxes = _boxes(job, rows)
     columns = _sweeps(job, rows) | {
         "num_boxes": num_boxes,
-        "num_points": np.array([len(one.points.xyz) for one in sweeps]),
+        "num_points": np.array([len(one.points.xyz) for one in read]),
         "offset": np.array(offsets),
         "bytes": np.array(sizes),
         "crc": np.array([zlib.crc32(content[begin : begin + size]) for begin, size in zip(offsets, sizes)]),
     }
-    written = {"points": File(bytes=len(content)), "boxes": tables.write(paths["boxes"], boxes, {})}
-    return written | {"sweeps": tables.write(paths["sweeps"], columns, facts)}
+    facts = {"fingerprint": job.fingerprint, "header_bytes": str(offsets[0])}
+    facts["header_crc"] = str(zlib.crc32(content[: offsets[0]]))
+    of_boxes = tables.write(boxes, box_columns, {})
+    return Shard(File(len(content)), tables.write(sweeps, columns, facts), of_boxes)
 
 
 def _arrow_file(batches: list[Any]) -> tuple[memoryview, list[int], list[int]]:

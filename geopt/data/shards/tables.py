@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,34 @@ from geopt.data.shards.columns import arrow
 from geopt.data.shards.layout import File
 
 Columns = dict[str, NDArray]
+Schema = Mapping[str, tuple[type, int]]
+"""Type of the numbers of each column, or object for words, and how many stand in a row."""
+SWEEPS: Schema = {
+    "scene": (np.int64, 1),
+    "key_frame": (np.int64, 1),
+    "is_key_frame": (np.bool_, 1),
+    "timestamp_us": (np.int64, 1),
+    "has_boxes": (np.bool_, 1),
+    "has_labels": (np.bool_, 1),
+    "previous": (np.int64, 1),
+    "name": (object, 1),
+    "token": (object, 1),
+    "ego_from_lidar": (np.float64, 12),
+    "global_from_ego": (np.float64, 12),
+    "num_boxes": (np.int64, 1),
+    "num_points": (np.int64, 1),
+    "offset": (np.int64, 1),
+    "bytes": (np.int64, 1),
+    "crc": (np.int64, 1),
+}
+BOXES: Schema = {
+    "ego": (np.float64, 9),
+    "lidar": (np.float64, 9),
+    "name": (object, 1),
+    "token": (object, 1),
+    "instance": (object, 1),
+    "num_points": (np.int64, 1),
+}
 
 
 def write(path: Path, columns: Mapping[str, NDArray], facts: Mapping[str, str]) -> File:
@@ -30,7 +59,7 @@ def write(path: Path, columns: Mapping[str, NDArray], facts: Mapping[str, str]) 
     return File(bytes=content.size, crc=zlib.crc32(content))
 
 
-def read(path: Path, expected: File | None = None) -> tuple[Columns, dict[str, str]]:
+def read(path: Path, schema: Schema, expected: File | None = None) -> tuple[Columns, dict[str, str]]:
     """The inverse of :func:`write`; words come in an array of objects.
 
     Raises:
@@ -38,14 +67,19 @@ def read(path: Path, expected: File | None = None) -> tuple[Columns, dict[str, s
         ValueError: it is not the ``expected`` one, or damaged; names it.
     """
     pa = arrow()
-    with naming("shards", path, pa.ArrowException):
+    with reading(path):
         content = path.read_bytes()
         if expected is not None and (len(content), zlib.crc32(content)) != (expected.bytes, expected.crc):
             raise ValueError("its size or checksum is wrong")
         table = pa.ipc.open_file(pa.py_buffer(content)).read_all().combine_chunks()
         table.validate(full=True)
         facts = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-        return {name: _loaded(table.column(name)) for name in table.schema.names}, facts
+        return {name: _loaded(table, name, *schema[name]) for name in schema}, facts
+
+
+def reading(path: Path) -> AbstractContextManager[None]:
+    """A context in which damage becomes a ValueError that names the file."""
+    return naming("shards", path, arrow().ArrowException, EOFError)
 
 
 def file_of(path: Path) -> File:
@@ -63,13 +97,17 @@ def _stored(values: NDArray) -> Any:
     return pa.array(values)
 
 
-def _loaded(column: Any) -> NDArray:
+def _loaded(table: Any, name: str, kind: type, width: int) -> NDArray:
     pa = arrow()
+    column = pa.concat_arrays(table.column(name).chunks) if table.num_rows else None
+    if column is None:
+        return np.zeros((0, width) if width > 1 else 0, dtype=kind)
     if pa.types.is_fixed_size_list(column.type):
-        width = column.type.list_size
-        flat = column.combine_chunks()
-        flat = pa.concat_arrays(flat.chunks) if isinstance(flat, pa.ChunkedArray) else flat
-        return flat.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-    if pa.types.is_string(column.type):
-        return np.array(column.to_pylist(), dtype=object)
-    return column.to_numpy()
+        column, given = column.flatten(), column.type.list_size
+    else:
+        given = 1
+    values = np.array(column.to_pylist(), dtype=object) if kind is object else column.to_numpy(zero_copy_only=False)
+    is_word = kind is not object or all(isinstance(value, str) for value in values)
+    if column.null_count or given != width or values.dtype != kind or not is_word:
+        raise ValueError(f"column {name} must hold {width} of {kind.__name__} in each row, got {column.type}")
+    return values.reshape(-1, width) if width > 1 else values

@@ -21,7 +21,7 @@ from geopt import files
 from geopt.data.config import DataConfig
 from geopt.data.shards import layout
 from geopt.data.shards.columns import arrow, encode
-from geopt.data.shards.layout import File, Manifest, Precision
+from geopt.data.shards.layout import Manifest, Precision, Shard
 from geopt.data.shards.shard import Job, stored, write_shard
 from geopt.data.source import Source
 
@@ -153,7 +153,7 @@ def _is_done(job: Job) -> bool:
     return False
 
 
-def _written(job: Job, num_shards: int, workers: int) -> Iterator[dict[str, File]]:
+def _written(job: Job, num_shards: int, workers: int) -> Iterator[Shard]:
     """The files of each shard, in their order."""
     if min(workers, num_shards) <= 1:
         yield from (write_shard(job, shard) for shard in range(num_shards))
@@ -171,12 +171,12 @@ def _take_job(job: Job) -> None:
     _job = job
 
 
-def _write_of_job(shard: int) -> dict[str, File]:
+def _write_of_job(shard: int) -> Shard:
     assert _job is not None
     return write_shard(_job, shard)
 
 
-def _manifest(job: Job, config: DataConfig, shards: list[dict[str, File]]) -> Manifest:
+def _manifest(job: Job, config: DataConfig, shards: list[Shard]) -> Manifest:
     order = job.source.order
     return Manifest(
         format=layout.FORMAT,
