@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,3 +120,14 @@ def test_a_file_from_before_sensors_were_named_loads_in_silence(run, root, tmp_p
         finetuning.initialize(finetuning.build_model(config), config)
     assert not caplog.records
     assert encoder_io.load(tmp_path / "old.safetensors")(np.ones((3, 4), np.float32)).features.shape[0] == 3
+
+
+def test_the_mixture_of_the_guide_loads(tmp_path):
+    guide = (Path(__file__).parents[1] / "docs" / "data.md").read_text()
+    text = re.search(r"```yaml\n(base: tiny.*?)```", guide, re.DOTALL)[1]
+    (tmp_path / "mix.yaml").write_text(
+        text.replace("tiny.yaml", str(resources.path("configs", "pretrain") / "tiny.yaml"))
+    )
+    data = pretraining.load(str(tmp_path / "mix.yaml")).data
+    assert [one.name for one in data.mix] == ["nuscenes", "waymo", "semantickitti", "mine"]
+    assert [one.num_sweeps for one in data.mix] == [2, 1, 1, 1] and data.mix[3].intensity_scale == 0.01
