@@ -73,6 +73,7 @@ def cell_pca(
     _check.rows_below(op, "rows", rows, coords_bxyz.shape[0])
     for name, value in (("member_starts", member_starts), ("coords_bxyz", coords_bxyz), ("rows", rows)):
         _check.same_device(op, name, value, "points", points)
+    points, centers = points.detach(), None if centers is None else centers.detach()
     if not has_kernel("cell_pca", points.device.type):
         return CellPCA(*reference.cell_pca(points, member_starts, coords_bxyz, shape, window, rows, centers))
     about = points.new_empty(0, 3) if centers is None else centers

@@ -50,7 +50,7 @@ def farthest_point_sample(xyz: Tensor, offsets: Tensor, num_samples: int, start:
 
 def _check_clouds(op: str, xyz: Tensor, offsets: Tensor, num_samples: int, start: int) -> None:
     counts = sizes = offsets.diff().tolist()
-    if not math.isfinite(xyz.sum()):  # the sum alone says whether all points are: an eighth of the time
+    if not math.isfinite(xyz.detach().sum()):  # the sum alone says whether all points are: an eighth of the time
         finite = torch.isfinite(xyz).all(dim=1)
         before = torch.cat([offsets.new_zeros(1), torch.cumsum(finite, 0)])
         counts = before[offsets].diff().tolist()

@@ -60,7 +60,7 @@ def nms(
     boxes, scores = boxes.detach(), scores.detach() + 0.0  # -0 becomes 0: the two are a tie
     positions = torch.arange(boxes.shape[0], device=boxes.device)
     by_score = scores.sort(descending=True, stable=True).indices
-    cloud_of = None if offsets is None else torch.searchsorted(offsets, positions, right=True)
+    cloud_of = None if offsets is None else torch.searchsorted(ends.contiguous(), positions, right=True)
     listed = _grouped(by_score, cloud_of)
     order = listed if groups is None else _grouped(_grouped(by_score, groups), cloud_of)
     kept = torch.ops.geopt.nms_kept(
@@ -120,7 +120,7 @@ def _check_arguments(
         _check.whole_number(op, "max_kept", max_kept, 1)
     if torch.compiler.is_compiling():
         return  # values are unknown while a graph is traced
-    if math.isfinite(boxes[:, :7].sum() + scores.sum()):
+    if math.isfinite(boxes.detach()[:, :7].sum() + scores.detach().sum()):
         return  # the sums alone say so: the one read-back from a GPU
     broken = ~torch.isfinite(boxes[:, USED[kind]]).all(dim=1) | scores.isnan()
     if bool(broken.any()):
