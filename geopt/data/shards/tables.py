@@ -19,30 +19,16 @@ from geopt.data.shards.layout import File
 Columns = dict[str, NDArray]
 Schema = Mapping[str, tuple[type, int]]
 """Type of the numbers of each column, or object for words, and how many stand in a row."""
+INT_COLUMNS = ("scene", "key_frame", "timestamp_us", "previous", "num_boxes", "num_points", "offset", "bytes", "crc")
 SWEEPS: Schema = {
-    "scene": (np.int64, 1),
-    "key_frame": (np.int64, 1),
-    "is_key_frame": (np.bool_, 1),
-    "timestamp_us": (np.int64, 1),
-    "has_boxes": (np.bool_, 1),
-    "has_labels": (np.bool_, 1),
-    "previous": (np.int64, 1),
-    "name": (object, 1),
-    "token": (object, 1),
-    "ego_from_lidar": (np.float64, 12),
-    "global_from_ego": (np.float64, 12),
-    "num_boxes": (np.int64, 1),
-    "num_points": (np.int64, 1),
-    "offset": (np.int64, 1),
-    "bytes": (np.int64, 1),
-    "crc": (np.int64, 1),
+    **dict.fromkeys(INT_COLUMNS, (np.int64, 1)),
+    **dict.fromkeys(("is_key_frame", "has_boxes", "has_labels"), (np.bool_, 1)),
+    **dict.fromkeys(("name", "token"), (object, 1)),
+    **dict.fromkeys(("ego_from_lidar", "global_from_ego"), (np.float64, 12)),
 }
 BOXES: Schema = {
-    "ego": (np.float64, 9),
-    "lidar": (np.float64, 9),
-    "name": (object, 1),
-    "token": (object, 1),
-    "instance": (object, 1),
+    **dict.fromkeys(("ego", "lidar"), (np.float64, 9)),
+    **dict.fromkeys(("name", "token", "instance"), (object, 1)),
     "num_points": (np.int64, 1),
 }
 
