@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from geopt.cli import datasets, info, models, scores, training  # noqa: F401  (they hang their commands on app)
+from geopt.cli import bench, datasets, info, inspecting, models, scores, training  # noqa: F401  (they hang their commands on app)
 from geopt.cli.app import app
 
 __all__ = ["app", "main"]
