@@ -32,7 +32,7 @@ FLOORS = [
     {"ops", "reference", "evaluation"},
     {"geometry"},
     {"targets", "data", "simulate"},
-    {"models", "visualize", "inspection"},
+    {"models", "visualize", "inspection", "bench"},
     {"heads"},
     {"train"},
     {"pretraining", "score", "score_tables", "probing", "packing"},
