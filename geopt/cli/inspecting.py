@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from geopt.cli.app import app
+
+if TYPE_CHECKING:
+    from geopt.inspection import Report
 
 COLOURS = {"error": "red", "warning": "yellow", "info": "dim"}
 
@@ -46,7 +49,7 @@ def inspect(
         raise typer.Exit(1)
 
 
-def _print(report) -> None:  # type: ignore[no-untyped-def]  # of geopt.inspection, which is imported late
+def _print(report: Report) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -9,6 +9,8 @@ TURNS = {"degrees": 360.0, "radians": 2 * np.pi}
 FULL = 0.97, 1.003
 """Between these shares of a turn a column of azimuths extends."""
 BINS = 36
+CROWDED = 10.0
+"""Times as many values as on average that a bin of azimuths may have: of nuScenes, whose car is seen to some sides, 7.6."""
 EMPTY = 0.15
 """Share of its bins that a column of azimuths may leave nearly empty."""
 
@@ -37,7 +39,7 @@ def _is_azimuth(values: NDArray, turn: float) -> bool:
     if not FULL[0] < extent < FULL[1]:
         return False
     counts = np.histogram(values, BINS)[0]
-    return bool((counts < counts.mean() / 10).mean() < EMPTY and counts.max() < 6 * counts.mean())
+    return bool((counts < counts.mean() / 10).mean() < EMPTY and counts.max() < CROWDED * counts.mean())
 
 
 def _are_distance_and_elevation(others: NDArray, turn: float) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 
+from geopt.inspection.checks import columns
 from geopt.inspection.facts import Facts
 from geopt.inspection.findings import Finding, listed
 
@@ -21,7 +22,7 @@ def check(facts: Facts) -> list[Finding]:
         what = f"{len(empty)} of {len(facts.files)} files are empty: {listed(empty)}"
         found.append(Finding("error", "file sizes", what, "copy them again, or delete them"))
     read_as = {width.read_as for width in facts.widths}
-    if len(read_as) == 1:
+    if len(read_as) == 1 and not columns.check(facts):
         size = 4 * read_as.pop()
         torn = [facts.short(one.path) for one in facts.files if one.path.suffix == ".bin" and one.num_bytes % size]
         if torn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geopt.inspection.checks import columns
 from geopt.inspection.facts import Column, Facts, ScanFacts
 from geopt.inspection.findings import Finding, listed
 
@@ -29,7 +30,7 @@ def scale_of(column: Column) -> str:
 
 def check(facts: Facts) -> list[Finding]:
     """Constant, clipped, negative or on several scales."""
-    scans = [scan for scan in facts.scans if "intensity" in scan.columns]
+    scans = [scan for scan in facts.scans if "intensity" in scan.columns and not columns.check(facts)]
     by_scale: dict[str, list[ScanFacts]] = {}
     for scan in scans:
         by_scale.setdefault(scale_of(scan.columns["intensity"]), []).append(scan)

@@ -9,6 +9,8 @@ from geopt.inspection.findings import Finding, listed
 
 MORE_BEAMS = 1.25
 """A scan without returns of some lasers, which look at the sky, is one of the same sensor."""
+MIN_SCANS = 4
+"""Among so many, a single scan with fewer lasers is one that was cut off."""
 
 
 def check(facts: Facts) -> list[Finding]:
@@ -27,8 +29,10 @@ def check(facts: Facts) -> list[Finding]:
         )
     elif len(widths) > 1:
         found.append(_mixed(widths))
-    if beams and max(beams)[0] > MORE_BEAMS * min(beams)[0]:
-        found.append(_mixed({f"{count} lasers": [name] for count, name in (min(beams), max(beams))}))
+    most = max(beams, default=(0, ""))
+    fewer = [name for count, name in beams if MORE_BEAMS * count < most[0]]
+    if len(fewer) > (len(beams) >= MIN_SCANS):
+        found.append(_mixed({f"{most[0]} lasers": [most[1]], "fewer": fewer}))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geopt.inspection.facts import Facts
-from geopt.inspection.findings import Finding, listed
+from geopt.inspection.findings import Finding, Severity, listed
 
 MIN_SCANS = 2
 
@@ -28,9 +28,11 @@ def check(facts: Facts) -> list[Finding]:
             and len({scan.num_points for scan in facts.scans}) == 1
         )
         names = listed([f"{scan.name} ({count:,} of {scan.num_points:,})" for scan, count in some])
+        is_bare = any(count == scan.num_points for scan, count in some)
+        severity: Severity = "error" if is_bare else "info" if is_image else "warning"
         text = f"{len(some)} of {len(facts.scans)} scans have points at {what}: {names}"
         remedy = "data.kind=folder leaves them out; other readers do not: delete them, or copy the files again"
-        found.append(Finding("info" if is_image else "warning", "no position", text, remedy))
+        found.append(Finding(severity, "no position", text, remedy))
     bad = [
         f"{scan.name} ({name}: {column.num_bad:,})"
         for scan in facts.scans

@@ -11,8 +11,8 @@ from geopt.inspection.facts import Facts
 from geopt.inspection.findings import Finding, listed
 
 NUMBER = re.compile(r"(\d+)\D*$")
-LONGEST = 9
-"""Digits; a number of more is a time."""
+LARGEST = 100_000_000
+"""Seconds since 1970 are more, whatever their unit."""
 MIN_FILES = 4
 REGULAR = 0.5
 """Share of the steps that must be the usual one, else the numbers are no count of frames."""
@@ -23,7 +23,7 @@ def check(facts: Facts) -> list[Finding]:
     folders: dict[Path, list[int]] = {}
     for file in facts.files if facts.kind != "kitti" else ():
         match = NUMBER.search(file.path.name.partition(".")[0])
-        if match and len(match[1]) <= LONGEST:
+        if match and int(match[1]) <= LARGEST:
             folders.setdefault(file.path.parent, []).append(int(match[1]))
     missing = []
     for folder, found in folders.items():

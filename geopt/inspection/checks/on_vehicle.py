@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 
+from geopt.inspection.checks.geometry import is_plain
 from geopt.inspection.facts import Facts
 from geopt.inspection.findings import Finding
 from geopt.inspection.measure import NEAR_M, VEHICLE_M
@@ -15,7 +16,7 @@ TOLD = 0.02
 
 def check(facts: Facts) -> list[Finding]:
     """What stands around the sensor in most scans moves with it."""
-    if not facts.scans or any(scan.angles for scan in facts.scans):
+    if not facts.scans or not is_plain(facts):
         return []
     found = []
     share = statistics.median(scan.on_vehicle for scan in facts.scans)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import statistics
 
+from geopt.inspection.checks import frozen
+from geopt.inspection.checks.geometry import is_plain
 from geopt.inspection.facts import Facts
 from geopt.inspection.findings import Finding, listed
 from geopt.inspection.motion import INVERTED, MISTAKES
@@ -12,8 +14,6 @@ BETTER = 0.75
 """A mistake is one if it brings scans this much nearer than the poses do: over clean drives no other motion does."""
 TELLING_M = 0.1
 """What is nearer together than this with the poses is together."""
-FROZEN_M = 0.005
-"""Scans of one place differ by the noise of the sensor, 1 cm or more."""
 REMEDIES = {
     "still": "the poses are in another frame or unit, belong to other scans, or are those of another time",
     INVERTED: "the poses lead from the map to the sensor: invert each",
@@ -24,18 +24,13 @@ MIRRORED = "points and poses are not in one frame, or the files are mirrored (le
 
 def check(facts: Facts) -> list[Finding]:
     """Brings scans together as the poses say, and as they would say if they were something else."""
-    if not facts.pairs:
+    if not facts.pairs or not is_plain(facts) or frozen.check(facts):
         return []
     names = listed([f"{first} and {second}" for first, second in (pair.names for pair in facts.pairs)])
     apart = {
         motion: statistics.median(pair.apart_m[motion] for pair in facts.pairs)
         for motion in ("given", "still", INVERTED, *MISTAKES)
     }
-    frozen = [pair for pair in facts.pairs if pair.apart_m["still"] < FROZEN_M < pair.apart_m["given"]]
-    if frozen:
-        names = listed([f"{pair.names[0]} and {pair.names[1]} ({pair.moved_m:.2g} m)" for pair in frozen])
-        what = f"{len(frozen)} of {len(facts.pairs)} pairs of scans are alike although the poses say that the sensor moved: {names}"
-        return [Finding("error", "frozen", what, "the sensor hung, or scans were written twice; leave that part out")]
     best = min(apart, key=apart.__getitem__)
     if best == "given" or apart["given"] < TELLING_M or apart[best] > BETTER * apart["given"]:
         return []

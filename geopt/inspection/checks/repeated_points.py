@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geopt.inspection.checks.geometry import is_plain
 from geopt.inspection.facts import Facts
 from geopt.inspection.findings import Finding, listed
 
@@ -12,7 +13,7 @@ SHARE = 0.05
 def check(facts: Facts) -> list[Finding]:
     """Scans whose points stand where others do."""
     some = [scan for scan in facts.scans if scan.num_twice > SHARE * scan.num_points]
-    if not some:
+    if not some or not is_plain(facts):
         return []
     names = [f"{scan.name} ({scan.num_twice:,} of {scan.num_points:,})" for scan in some]
     return [

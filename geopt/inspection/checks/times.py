@@ -52,7 +52,7 @@ def check(facts: Facts) -> list[Finding]:
         ),
         (
             "warning",
-            gaps,
+            [f"{name} ({length:.3g} s)" for name, length in gaps],
             "scans come after a gap",
             "cut the drive into scenes there, or copy the scans that are missing",
         ),

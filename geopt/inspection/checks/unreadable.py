@@ -9,7 +9,7 @@ WHAT = {
     "dataset": "the dataset cannot be opened",
     "poses": "the poses beside the scans cannot be used",
     "times": "the times beside the scans cannot be used",
-    "scan": "{} of {} scans that were looked at cannot be read",
+    "scan": "{} of the scans that were looked at cannot be read",
     "boxes": "the boxes of {} frames cannot be read",
     "labels": "the labels of {} frames cannot be read",
 }
@@ -18,11 +18,11 @@ WHAT = {
 def check(facts: Facts) -> list[Finding]:
     """An error for each kind of thing that could not be read, with the readers' own messages."""
     found = []
-    looked_at = len(facts.scans) + sum(problem.part == "scan" for problem in facts.problems)
     for part, what in WHAT.items():
-        texts = [problem.text for problem in facts.problems if problem.part == part]
+        # a scan is read again for its neighbours and its boxes
+        texts = list(dict.fromkeys(problem.text for problem in facts.problems if problem.part == part))
         if texts:
             more = f"; and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
-            text = f"{what.format(len(texts), looked_at)}: {'; '.join(texts[:NAMED])}{more}"
+            text = f"{what.format(len(texts))}: {'; '.join(texts[:NAMED])}{more}"
             found.append(Finding("error", "unreadable", text, "copy these files again, or leave them out"))
     return found
