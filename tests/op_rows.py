@@ -112,6 +112,11 @@ def voxels_of_cloud(result: Any, offsets: Tensor, cloud: int) -> Any:
     return coords, shifted(point_to_voxel[offsets[cloud] : offsets[cloud + 1]], first)
 
 
+def means_of_cloud(result: Any, offsets: Tensor, cloud: int) -> Any:
+    own = result.coords_bxyz[:, 0] == cloud
+    return voxels_of_cloud(result[:2], offsets, cloud), result.means[own], result.num_points[own]
+
+
 def index_of_cloud(result: Any, offsets: Tensor, cloud: int) -> Any:
     begin, end = offsets[cloud], offsets[cloud + 1]
     order = result.order[(result.order >= begin) & (result.order < end)] - begin
@@ -158,6 +163,7 @@ def kept_of_cloud(result: Tensor, offsets: Tensor, cloud: int) -> Tensor:
 ROWS = {
     "voxelize": Row("voxelize", lambda xyz, ends: (xyz, ends, GRID), voxels_of_cloud),
     "voxel_index": Row("voxel_index", lambda xyz, ends: (xyz, ends, GRID, RATIOS), index_of_cloud),
+    "voxel_downsample": Row("voxel_downsample", lambda xyz, ends: (xyz, ends, GRID), means_of_cloud),
     "cell_coords": Row(
         "cell_coords",
         lambda xyz, ends: (ops.voxel_index(xyz, ends, GRID, RATIOS).keys[1], GRID.shape, RATIOS[:1]),

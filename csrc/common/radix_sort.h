@@ -39,13 +39,9 @@ inline int digit_bits(int64_t n, int key_bits, int num_chunks) {
 // writing elements changes none of it.
 
 template <class Count, class E, class Key>
-void count_digits(const E* begin, const E* end, Key key, int shift, int bits, int num_digits, Count* counts) {
-  const int64_t num_buckets = int64_t{1} << bits;
-  std::fill(counts, counts + num_digits * num_buckets, Count{0});
-  for (const E* element = begin; element < end; ++element) {
-    const uint64_t digits = key(*element) >> shift;
-    for (int d = 0; d < num_digits; ++d) ++counts[d * num_buckets + (digits >> d * bits & (num_buckets - 1))];
-  }
+void count(const E* begin, const E* end, Key key, int shift, uint64_t mask, Count* counts) {
+  std::fill(counts, counts + mask + 1, Count{0});
+  for (const E* element = begin; element < end; ++element) ++counts[key(*element) >> shift & mask];
 }
 
 template <class Count, class E, class Key>
@@ -58,9 +54,8 @@ template <class Count, class E, class Key>
 E* sort(E* elements, E* spare, int64_t n, Key key, int key_bits, int bits, int num_chunks) {
   const int passes = bits == 0 ? 0 : (key_bits + bits - 1) / bits;
   const int64_t num_buckets = int64_t{1} << bits;
-  // What one chunk holds stays the same from pass to pass, so that one reading counts all digits.
-  const int counted_at_once = num_chunks == 1 ? passes : 1;
-  const auto counts = uninitialized<Count>(num_chunks * counted_at_once * num_buckets);
+  const uint64_t mask = static_cast<uint64_t>(num_buckets - 1);
+  const auto counts = uninitialized<Count>(num_chunks * num_buckets);
   const auto for_each_chunk = [&](const auto& body) {
     parallel_for(0, num_chunks, 1, [&](int64_t from, int64_t to) {
       for (int64_t c = from; c < to; ++c) body(c, elements + n * c / num_chunks, elements + n * (c + 1) / num_chunks);
@@ -68,21 +63,19 @@ E* sort(E* elements, E* spare, int64_t n, Key key, int key_bits, int bits, int n
   };
   for (int pass = 0; pass < passes; ++pass) {
     const int shift = pass * bits;
-    if (pass % counted_at_once == 0)
-      for_each_chunk([&](int64_t c, const E* begin, const E* end) {
-        Count* const mine = counts.get() + c * num_buckets;  // counted_at_once > 1 only with one chunk
-        count_digits(begin, end, key, shift, bits, counted_at_once, mine);
-      });
-    Count* const first = counts.get() + pass % counted_at_once * num_buckets;
+    for_each_chunk([&](int64_t c, const E* begin, const E* end) {
+      count(begin, end, key, shift, mask, counts.get() + c * num_buckets);
+    });
     Count total = 0;  // chunks, not threads, decide where each element goes
     for (int64_t bucket = 0; bucket < num_buckets; ++bucket)
       for (int c = 0; c < num_chunks; ++c) {
-        const Count count = first[c * num_buckets + bucket];
-        first[c * num_buckets + bucket] = total;
-        total += count;
+        Count& place = counts[c * num_buckets + bucket];
+        const Count size = place;
+        place = total;
+        total += size;
       }
     for_each_chunk([&](int64_t c, const E* begin, const E* end) {
-      scatter(begin, end, key, shift, static_cast<uint64_t>(num_buckets - 1), first + c * num_buckets, spare);
+      scatter(begin, end, key, shift, mask, counts.get() + c * num_buckets, spare);
     });
     std::swap(elements, spare);
   }

@@ -64,12 +64,23 @@ GEOPT_HD int64_t point_key(const KeyLayout& layout, const float* p) {
   return nested_key(layout, cell);
 }
 
-// Fills divisor and cells_per_cloud from shape and ratio.
-inline void finish_layout(KeyLayout& layout) {
+// shape is counted in cells of the last level; ratios has three numbers for each level but the first.
+inline KeyLayout make_layout(
+    const double lower[3], const double size[3], const int64_t shape[3], int num_levels, const int64_t* ratios) {
+  KeyLayout layout{};
+  layout.num_levels = num_levels;
+  for (int a = 0; a < 3; ++a) {
+    layout.lower[a] = static_cast<float>(lower[a]);
+    layout.size[a] = static_cast<float>(size[a]);
+    layout.shape[a] = shape[a];
+    layout.ratio[0][a] = 1;
+    for (int l = 1; l < num_levels; ++l) layout.ratio[l][a] = ratios[3 * (l - 1) + a];
+  }
   layout.cells_per_cloud = layout.shape[0] * layout.shape[1] * layout.shape[2];
-  layout.divisor[layout.num_levels - 1] = 1;
-  for (int l = layout.num_levels - 1; l > 0; --l)
+  layout.divisor[num_levels - 1] = 1;
+  for (int l = num_levels - 1; l > 0; --l)
     layout.divisor[l - 1] = layout.divisor[l] * layout.ratio[l][0] * layout.ratio[l][1] * layout.ratio[l][2];
+  return layout;
 }
 
 }  // namespace geopt

@@ -15,6 +15,7 @@ from geopt.ops.nms import nms
 from geopt.ops.points_in_boxes import points_in_boxes
 from geopt.ops.radius_search import radius_search
 from geopt.ops.segment_reduce import segment_reduce
+from geopt.ops.voxel_downsample import voxel_downsample
 from geopt.ops.voxelize import voxel_index, voxelize
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "points_in_boxes",
     "radius_search",
     "segment_reduce",
+    "voxel_downsample",
     "voxel_index",
     "voxelize",
 ]

@@ -18,6 +18,7 @@ except ImportError as error:
 KERNELS = {
     "voxelize": "voxel_index",
     "voxel_index": "voxel_index",
+    "voxel_downsample": "voxel_downsample",
     "segment_reduce": "segment_reduce",
     "cell_coords": "cell_coords",
     "cell_sums": "cell_sums",

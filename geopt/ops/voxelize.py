@@ -86,25 +86,33 @@ def finest_grid(grid: VoxelGrid, ratios: Sequence[tuple[int, int, int]]) -> Voxe
     return grid
 
 
-def _voxel_index(
-    op: str, xyz: Tensor, offsets: Tensor, grid: VoxelGrid, ratios: tuple[tuple[int, int, int], ...]
-) -> VoxelIndex:
+def checked_grid(
+    op: str, xyz: Tensor, offsets: Tensor, grid: VoxelGrid, ratios: Sequence[tuple[int, int, int]] = ()
+) -> VoxelGrid:
+    """The finest grid, after a check of all that sorting points into it needs."""
     _check.points(op, "xyz", xyz)
     _check.offsets(op, "offsets", offsets, xyz.shape[0], "xyz")
     _check.same_device(op, "offsets", offsets, "xyz", xyz)
-    _check.compiled(op, "voxel_index", "xyz", xyz)
     if not isinstance(grid, VoxelGrid):
         raise TypeError(f"{op}: grid must be a VoxelGrid, got {type(grid).__name__}")
+    finest = finest_grid(grid, ratios)
+    shape, num_clouds = finest.shape, offsets.shape[0] - 1
+    if math.prod(shape) * max(int(num_clouds), 1) >= 2**62:
+        raise ValueError(
+            f"{op}: grid must have fewer than 2**62 finest voxels in the batch, got {num_clouds} x {shape}"
+        )
+    if max(shape) >= 2**31:  # coordinates of every level are int32
+        raise ValueError(f"{op}: grid must have fewer than 2**31 voxels along each axis, got {shape}")
+    return finest
+
+
+def _voxel_index(
+    op: str, xyz: Tensor, offsets: Tensor, grid: VoxelGrid, ratios: tuple[tuple[int, int, int], ...]
+) -> VoxelIndex:
     if len(ratios) >= MAX_LEVELS:
         raise ValueError(f"{op}: ratios must name at most {MAX_LEVELS - 1} finer levels, got {len(ratios)}")
-    finest = finest_grid(grid, ratios)
-    num_clouds = offsets.shape[0] - 1
-    if finest.num_voxels * max(int(num_clouds), 1) >= 2**62:
-        raise ValueError(
-            f"{op}: grid must have fewer than 2**62 finest voxels in the batch, got {num_clouds} x {finest.shape}"
-        )
-    if max(finest.shape) >= 2**31:  # coordinates of every level are int32
-        raise ValueError(f"{op}: grid must have fewer than 2**31 voxels along each axis, got {finest.shape}")
+    finest = checked_grid(op, xyz, offsets, grid, ratios)
+    _check.compiled(op, "voxel_index", "xyz", xyz)
     order, point_to_token, keys, starts, sizes = torch.ops.geopt.voxel_index(
         xyz, offsets, *finest.lower, *finest.size, finest.shape, [r for ratio in ratios for r in ratio]
     )

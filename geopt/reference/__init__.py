@@ -11,6 +11,7 @@ from geopt.reference.nms import nms
 from geopt.reference.points_in_boxes import points_in_boxes
 from geopt.reference.radius_search import radius_search
 from geopt.reference.segment_reduce import segment_reduce
+from geopt.reference.voxel_downsample import voxel_downsample
 from geopt.reference.voxelize import voxel_index, voxelize
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "points_in_boxes",
     "radius_search",
     "segment_reduce",
+    "voxel_downsample",
     "voxel_index",
     "voxelize",
 ]

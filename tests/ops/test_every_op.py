@@ -51,7 +51,7 @@ def test_one_thread_and_many_give_the_same_bits(row, threads):
     assert_same_bits(results[0], results[2])
 
 
-@pytest.mark.parametrize("name", ["voxel_index", "knn", "local_pca", "radius_search capped"])
+@pytest.mark.parametrize("name", ["voxel_index", "voxel_downsample", "knn", "local_pca", "radius_search capped"])
 def test_one_thread_and_many_give_the_same_bits_on_a_real_scan(name, threads, scan):
     """Large enough for several chunks in every loop."""
     cloud = scan[::3].contiguous()

@@ -2,34 +2,11 @@
 
 #include <vector>
 
+#include "common/divisor.h"
 #include "common/parallel.h"
 
 namespace geopt {
 namespace {
-
-// Whole division by a number below 2**32. A multiplication does it where the dividend is below 2**32 too.
-// Source: Lemire, Kaser and Kurz, Faster remainder by direct computation, 2019, arXiv:1902.01961.
-class Divisor {
- public:
-  explicit Divisor(int64_t divisor) : divisor_(divisor), inverse_(divisor > 1 ? ~uint64_t{0} / divisor + 1 : 0) {}
-
-  int64_t quotient(int64_t dividend) const {
-    if (inverse_ == 0) return dividend;
-    if (dividend >> 32 != 0) return dividend / divisor_;
-    return static_cast<int64_t>(static_cast<unsigned __int128>(inverse_) * static_cast<uint64_t>(dividend) >> 64);
-  }
-
-  // Leaves the quotient in `number` and returns the remainder.
-  int64_t split(int64_t& number) const {
-    const int64_t whole = quotient(number), remainder = number - whole * divisor_;
-    number = whole;
-    return remainder;
-  }
-
- private:
-  int64_t divisor_;
-  uint64_t inverse_;
-};
 
 // Where (x, y, z) a slot lies in its token, in cells of the last level.
 void slot_offset(const KeyLayout& layout, int64_t slot, int32_t offset[3]) {

@@ -6,20 +6,15 @@ namespace {
 
 Tensor coords_on_cpu(Tensor keys, std::vector<int64_t> shape, std::vector<int64_t> ratios) {
   keys = torch::stable::contiguous(keys);
-  KeyLayout layout{};
   STD_TORCH_CHECK(
       shape.size() == 3 && ratios.size() % 3 == 0, "cell_coords: shape must have 3 entries, ratios 3 a level");
-  layout.num_levels = 1 + static_cast<int>(ratios.size() / 3);
-  STD_TORCH_CHECK(layout.num_levels <= kMaxLevels, "cell_coords: at most ", kMaxLevels, " levels");
-  for (int a = 0; a < 3; ++a) {
-    layout.shape[a] = shape[a];
-    for (int l = 1; l < layout.num_levels; ++l) {
-      layout.ratio[l][a] = ratios[3 * (l - 1) + a];
-      layout.shape[a] *= layout.ratio[l][a];
-    }
-    STD_TORCH_CHECK(layout.shape[a] > 0 && layout.shape[a] < int64_t{1} << 31, "cell_coords: shape must fit int32");
-  }
-  finish_layout(layout);
+  const int num_levels = 1 + static_cast<int>(ratios.size() / 3);
+  STD_TORCH_CHECK(num_levels <= kMaxLevels, "cell_coords: at most ", kMaxLevels, " levels");
+  for (size_t i = 0; i < ratios.size(); ++i) shape[i % 3] *= ratios[i];
+  for (const int64_t cells : shape)
+    STD_TORCH_CHECK(cells > 0 && cells < int64_t{1} << 31, "cell_coords: cells along an axis must fit int32");
+  const double anywhere[3] = {0, 0, 0};  // keys say where cells lie in the grid, not where the grid lies
+  const KeyLayout layout = make_layout(anywhere, anywhere, shape.data(), num_levels, ratios.data());
   const int64_t n = keys.size(0);
   int64_t any_sign = 0;
   const int64_t* const numbers = data<int64_t>(keys);

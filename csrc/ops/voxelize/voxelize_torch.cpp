@@ -4,24 +4,15 @@
 namespace geopt {
 namespace {
 
-KeyLayout make_layout(
+KeyLayout checked_layout(
     double lower_x, double lower_y, double lower_z, double size_x, double size_y, double size_z,
     const std::vector<int64_t>& shape, const std::vector<int64_t>& ratios) {
-  KeyLayout layout{};
   const double lower[3] = {lower_x, lower_y, lower_z}, size[3] = {size_x, size_y, size_z};
   STD_TORCH_CHECK(
       shape.size() == 3 && ratios.size() % 3 == 0, "voxel_index: shape must have 3 entries, ratios 3 a level");
-  layout.num_levels = 1 + static_cast<int>(ratios.size() / 3);
-  STD_TORCH_CHECK(layout.num_levels <= kMaxLevels, "voxel_index: at most ", kMaxLevels, " levels");
-  for (int a = 0; a < 3; ++a) {
-    layout.lower[a] = static_cast<float>(lower[a]);
-    layout.size[a] = static_cast<float>(size[a]);
-    layout.shape[a] = shape[a];
-    layout.ratio[0][a] = 1;
-    for (int l = 1; l < layout.num_levels; ++l) layout.ratio[l][a] = ratios[3 * (l - 1) + a];
-  }
-  finish_layout(layout);
-  return layout;
+  const int num_levels = 1 + static_cast<int>(ratios.size() / 3);
+  STD_TORCH_CHECK(num_levels <= kMaxLevels, "voxel_index: at most ", kMaxLevels, " levels");
+  return make_layout(lower, size, shape.data(), num_levels, ratios.data());
 }
 
 using Result = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
@@ -29,7 +20,7 @@ using Result = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
 Result voxel_index_on_cpu(
     Tensor xyz, Tensor offsets, double lower_x, double lower_y, double lower_z, double size_x, double size_y,
     double size_z, std::vector<int64_t> shape, std::vector<int64_t> ratios) {
-  const KeyLayout layout = make_layout(lower_x, lower_y, lower_z, size_x, size_y, size_z, shape, ratios);
+  const KeyLayout layout = checked_layout(lower_x, lower_y, lower_z, size_x, size_y, size_z, shape, ratios);
   xyz = torch::stable::contiguous(xyz);
   offsets = cloud_offsets(offsets, xyz.size(0), "voxel_index: offsets");
   const int64_t n = xyz.size(0);
@@ -64,7 +55,7 @@ Result voxel_index_on_cpu(
 Result voxel_index_on_cuda(
     Tensor xyz, Tensor offsets, double lower_x, double lower_y, double lower_z, double size_x, double size_y,
     double size_z, std::vector<int64_t> shape, std::vector<int64_t> ratios) {
-  const KeyLayout layout = make_layout(lower_x, lower_y, lower_z, size_x, size_y, size_z, shape, ratios);
+  const KeyLayout layout = checked_layout(lower_x, lower_y, lower_z, size_x, size_y, size_z, shape, ratios);
   const int32_t device = xyz.get_device();
   const torch::stable::accelerator::DeviceGuard guard(device);
   void* stream = current_cuda_stream(device);

@@ -39,8 +39,7 @@ def cases(clouds: Mapping[str, Tensor], peers: Peers) -> Iterator[Case]:
 
 def ours(xyz: Tensor) -> Tensor:
     """Means of voxels by geopt."""
-    voxels = ops.voxelize(xyz, torch.tensor([0, len(xyz)]), GRID)
-    return ops.segment_reduce(xyz, voxels.point_to_voxel, len(voxels.coords_bxyz), "mean")
+    return ops.voxel_downsample(xyz, torch.tensor([0, len(xyz)]), GRID).means
 
 
 def unique_keys(xyz: Tensor) -> Tensor:
