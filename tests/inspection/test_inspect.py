@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -20,6 +21,7 @@ from geopt import packing, pretraining
 from geopt.cli import app
 from geopt.config_errors import ConfigError
 from geopt.inspection import CHECKS, Facts, Finding, inspect
+from geopt.inspection.checks.times import check as check_times
 from geopt.inspection.layouts import detect
 
 GUIDE = Path(__file__).parents[2] / "docs" / "inspect.md"
@@ -117,6 +119,18 @@ def test_facts_count_as_numpy_does(drive):
     assert scan.distance_m == pytest.approx((np.median(distance), np.quantile(distance, 0.99), distance.max()))
     assert scan.columns["intensity"].highest == points[:, 3].max()
     assert scan.columns["z"].p1 == pytest.approx(np.quantile(points[:, 2], 0.01))
+
+
+@pytest.mark.parametrize("steps_s, is_gap", [([0.1] * 5 + [0.9] + [0.1] * 5, True), ([0.1, 0.1, 0.3] * 4, False)])
+def test_a_gap_is_unusual(steps_s, is_gap, drive):
+    """A few sweeps before each key frame are how scans were chosen, and no gap."""
+    times = np.cumsum([10.0, *steps_s])
+    facts = dataclasses.replace(
+        inspect(drive, scans=1).facts,
+        scene=np.zeros(len(times), np.int64),
+        timestamp_us=np.round(times * 1e6).astype(np.int64),
+    )
+    assert bool(check_times(facts)) == is_gap
 
 
 def test_a_check_of_ones_own_is_one_more_function(drive):

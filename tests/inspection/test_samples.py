@@ -39,6 +39,13 @@ def test_a_clean_sample_raises_no_alarm(options, shared_data):
     assert abs(height - HEIGHTS_M[name.split("_")[0].split("/")[0]]) < 0.35
 
 
+@pytest.mark.parametrize("scans", [1, 2, 5])
+def test_fewer_scans_raise_no_alarm_either(scans, shared_data):
+    for name, *overrides in list(SAMPLES)[:9]:
+        report = inspect(shared_data / name, scans, overrides)
+        assert not [finding for finding in report.findings if finding.severity != "info"], name
+
+
 def test_a_folder_that_holds_no_laser_data_is_an_error_and_no_crash(shared_data):
     report = inspect(shared_data / "waymo_v2_testdata" / "dataset")
     assert report.summary()["format"] == "waymo" and not report.is_sound

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from geopt.inspection.beams import BUILT
 from geopt.inspection.facts import Facts
 from geopt.inspection.findings import Finding, Severity, listed
-
-MIN_SCANS = 2
 
 
 def check(facts: Facts) -> list[Finding]:
     """NaN, infinity, and 0, 0, 0.
 
     A range image has a pixel for each direction, and nothing in it where no pulse came back: then all scans have as many
-    points, and all have such points. That is told as a fact. A single point in a scan or less is one, too.
+    points, the same for each laser, and all have such points. That is told as a fact. A single point in a scan or less is one, too.
     """
     found = []
     for what, counts in (
@@ -23,9 +22,9 @@ def check(facts: Facts) -> list[Finding]:
         if not some:
             continue
         is_image = (
-            len(facts.scans) >= MIN_SCANS
-            and len(some) == len(facts.scans)
+            len(some) == len(facts.scans)
             and len({scan.num_points for scan in facts.scans}) == 1
+            and facts.scans[0].num_points % min(BUILT) == 0
         )
         names = listed([f"{scan.name} ({count:,} of {scan.num_points:,})" for scan, count in some])
         is_bare = any(count == scan.num_points for scan, count in some)

@@ -10,7 +10,7 @@ from geopt.inspection.findings import Finding, listed
 GAP = 2.6
 """A gap is longer than this many usual steps: at 2 Hz a key frame may come one scan early or late, and one that is missing
 makes 2; sweeps of nuScenes skip one or two now and then."""
-MIN_STEPS = 3
+MIN_STEPS = 6
 """Fewer steps have no usual length."""
 RHYTHM, ALIKE = 0.08, 1.2
 """Where so great a share of the steps are gaps that differ by less than this factor, they are how the scans were chosen: some
@@ -39,7 +39,7 @@ def check(facts: Facts) -> list[Finding]:
         if len(step_s) >= MIN_STEPS and usual > LONGEST_S:
             longest.append(f"{scene} ({usual:,.3g} s)")
     lengths = [length for _, length in gaps]
-    if len(gaps) >= max(MIN_STEPS, RHYTHM * num_steps) and max(lengths) < ALIKE * min(lengths):
+    if len(gaps) >= max(2, RHYTHM * num_steps) and max(lengths) < ALIKE * min(lengths):
         gaps = []
     found = []
     for severity, names, what, remedy in (
