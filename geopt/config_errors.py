@@ -31,7 +31,7 @@ def describe(
     """
     problems: dict[str, list[str]] = {}
     for item in error.errors(include_url=False):
-        path = _path(item["loc"], values)
+        path = _path(item["loc"], values, schema)
         key = ".".join(path)
         kind, given = item["type"], item["input"]
         if kind == "too_short" and any(other.startswith(f"{key}.") for other in problems):
@@ -86,14 +86,16 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _path(loc: Sequence[int | str], values: Any) -> list[str]:
+def _path(loc: Sequence[int | str], values: Any, schema: type[pydantic.BaseModel]) -> list[str]:
     """Keys of ``loc`` without the names of union members that pydantic puts between them."""
+    root = values
     path: list[str] = []
     node, seen_tag = values, False
     for position, part in enumerate(loc):
         last = position == len(loc) - 1
         if isinstance(node, Mapping):
-            is_tag = node.get("kind") == part and not seen_tag  # also where the node has a key of that name
+            # A tag may be called like a key beside it, and a key (data.folder) like the kind where kinds are no union.
+            is_tag = node.get("kind") == part and not seen_tag and _is_member(schema, path, root, part)
             if not last and (is_tag or part not in node):
                 seen_tag = True
                 continue
@@ -133,6 +135,11 @@ def _schemas_at(schema: type[pydantic.BaseModel], path: Sequence[str], values: A
         chosen = [s for s in here if kind in typing.get_args(_annotation(s, "kind"))]
         here = chosen or here
     return here
+
+
+def _is_member(schema: type[pydantic.BaseModel], path: Sequence[str], values: Any, tag: int | str) -> bool:
+    """Whether ``tag`` names a member of a union at ``path``: a model of one kind alone."""
+    return any(typing.get_args(_annotation(s, "kind")) == (tag,) for s in _schemas_at(schema, path, values))
 
 
 def _annotation(schema: type[pydantic.BaseModel], name: str) -> Any:

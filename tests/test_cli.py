@@ -82,6 +82,21 @@ def test_a_typo_is_one_line_and_exit_code_2(geopt_command):
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("folder", "data.folder.sensor_height_m", "high"),
+        ("waymo", "data.waymo.lidars", "bottom"),
+        ("pandaset", "data.pandaset.lidar", "back"),
+    ],
+)
+def test_a_wrong_value_for_a_kind_is_named_whole_though_the_kind_is_called_like_its_key(
+    kind, key, value, geopt_command
+):
+    code, _, err = geopt_command("pretrain", "tiny", f"data.kind={kind}", f"{key}={value}")
+    assert code == 2 and err.startswith(f"command line: '{key}': expected ") and err.endswith(f"got {value!r}\n")
+
+
 def test_a_typo_in_a_file_names_the_file(geopt_command, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("base: tiny\nmask: {ration: 0.5}\n")
