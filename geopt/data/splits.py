@@ -86,7 +86,8 @@ def _scenes_there(split: str, scenes: tuple[str, ...], there: tuple[str, ...], w
     found = tuple(sorted(set(scenes) & set(there)))
     if not found:
         raise ValueError(
-            f"splits: none of the {len(scenes)} scenes of split {split!r} is in {where}, which has {_listed(there)}"
+            f"splits: none of the {len(scenes)} scenes of split {split!r} is in {where}, which has {_listed(there)}; "
+            "name what is there, and run without validation by data.val="
         )
     if len(found) < len(scenes):
         log.warning("%d of the %d scenes of split %r are in %s; using those", len(found), len(scenes), split, where)
@@ -95,10 +96,10 @@ def _scenes_there(split: str, scenes: tuple[str, ...], there: tuple[str, ...], w
 
 def _unknown(name: str, splits: Mapping[str, Sequence[str]], scenes: Mapping[str, int], where: str) -> str:
     near = difflib.get_close_matches(name, [*splits, *scenes], n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"splits are {_listed(tuple(splits))}"
+    hint = f"did you mean {' or '.join(near)}" if near else f"splits are {_listed(tuple(splits))}"
     official = any(name in names for names in splits.values())
     what = "is an official scene that is not there" if official else "is neither a split nor a scene"
-    return f"splits: {name!r} {what}; {hint} {where} has {_listed(tuple(scenes))}"
+    return f"splits: {name!r} {what}; {hint}; {where} has {_listed(tuple(scenes))}"
 
 
 def _listed(names: Sequence[str]) -> str:
