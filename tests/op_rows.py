@@ -192,6 +192,12 @@ ROWS = {
         neighbors_of_cloud,
         differentiable=(0, 1),
     ),
+    "chamfer_distance": Row(
+        "chamfer_distance",
+        lambda xyz, ends: (xyz * 1.02 + 0.1, xyz, ends, ends),
+        lambda result, offsets, cloud: result[cloud : cloud + 1],
+        differentiable=(0, 1),
+    ),
     "farthest_point_sample": Row(
         "farthest_point_sample", lambda xyz, ends: (xyz, ends, NUM_SAMPLES), picks_of_cloud, fits=has_samples
     ),

@@ -81,70 +81,133 @@ class Nearest {
   std::vector<Candidate> kept_;
 };
 
-// Finds the k nearest points of queries that are ordered along the curve. Calls grouped(queries, count, group, neighborhoods)
-// for groups of up to 16, or single(query, nearest) for those that have too few points beside them or want more than 16
-// neighbours; between them each query is given once.
+// Finds the k nearest points of many queries. Calls grouped(group, begin, end, neighborhoods) for queries [begin, end) of
+// a group, or single(row, cloud, nearest) for one that has too few points beside it or wants more than 16 neighbours;
+// between them each query is given once.
 class NearestSearch {
  public:
-  // Only candidates below `limit` count. Queries of a group start at most `span` leaves apart.
-  NearestSearch(const PointTree& tree, const float* xyz, int64_t k, Candidate limit, int64_t span)
-      : tree_(tree),
-        xyz_(xyz),
-        k_(k),
-        limit_(limit),
-        span_(span),
-        nearest_(k),
-        space_(new SearchSpace),
-        neighborhoods_(new Neighborhoods) {}
+  // Only candidates below `limit` count.
+  NearestSearch(const PointTree& tree, int64_t k, Candidate limit)
+      : tree_(tree), k_(k), limit_(limit), nearest_(k) {}
 
+  // Queries are the tree's own points, those in leaves [from, to) of all clouds.
   template <class Grouped, class Single>
-  void run(const Query* queries, int64_t count, const Grouped& grouped, const Single& single) {
-    for (int64_t first = 0, end; first < count; first = end) {
-      end = first + 1;
-      while (end < count && end - first < kLanes && queries[end].leaf - queries[first].leaf <= span_ &&
-             queries[end].cloud == queries[first].cloud)
-        ++end;
-      search(queries + first, static_cast<int>(end - first), grouped, single);
+  void run_own(int64_t from, int64_t to, const Grouped& grouped, const Single& single) {
+    int64_t c = 0;
+    for (int64_t l = from; l < to; ++l) {
+      while (l >= tree_.cloud(c).first_leaf + tree_.cloud(c).num_leaves) ++c;
+      const Cloud& cloud = tree_.cloud(c);
+      const Leaf& leaf = tree_.leaf(cloud, l - cloud.first_leaf);
+      group_.cloud = c;
+      group_.count = 0;
+      for (; group_.count < kLeafSize && leaf.row[group_.count] != kNoRow; ++group_.count) {
+        group_.row[group_.count] = cloud.first_row + leaf.row[group_.count];
+        for (int a = 0; a < 3; ++a) group_.xyz[a][group_.count] = leaf.xyz[a][group_.count];
+      }
+      std::fill(leaf_, leaf_ + kLanes, l - cloud.first_leaf);
+      search(grouped, single);
+    }
+  }
+
+  // Queries are the points of `xyz` with rows from offsets[0] on, at places [from, to) of the order that the tree made.
+  template <class Grouped, class Single>
+  void run(
+      const float* xyz, const int64_t* offsets, const CurveOrder& order, int64_t from, int64_t to,
+      const Grouped& grouped, const Single& single) {
+    int64_t c = 0;
+    for (int64_t begin = from, end; begin < to; begin = end) {
+      while (offsets[c + 1] <= begin) ++c;
+      end = std::min(to, offsets[c + 1]);
+      if (tree_.cloud(c).num_leaves == 0) continue;
+      const int64_t last = std::min(end, offsets[c] + order.num_finite[c]);
+      run_cloud(xyz, c, offsets[c], order.words.get(), begin, last, grouped, single);
     }
   }
 
  private:
   template <class Grouped, class Single>
-  void search(const Query* queries, int count, const Grouped& grouped, const Single& single) {
-    const Cloud& cloud = tree_.cloud(queries[0].cloud);
-    const float reach = candidate_distance(limit_ - 1);
-    while (count > 0) {
-      int done = 0;
-      if (k_ <= kLanes) {
-        group_.count = count;
-        group_.leaf = queries[count / 2].leaf;
-        for (int q = 0; q < kLanes; ++q)
-          for (int a = 0; a < 3; ++a) group_.xyz[a][q] = xyz_[3 * queries[q < count ? q : 0].row + a];
-        done = GEOPT_LEVEL_IN_USE(find_nearest)(
-            tree_.view(cloud), group_, static_cast<int>(k_), reach, *space_, *neighborhoods_);
+  void run_cloud(
+      const float* xyz, int64_t c, int64_t first_row, const uint64_t* words, int64_t begin, int64_t end,
+      const Grouped& grouped, const Single& single) {
+    constexpr int64_t kSpan = 3;  // leaves between the first and the last query: those in the middle give all a bound
+    const Cloud& cloud = tree_.cloud(c);
+    group_.cloud = c;
+    group_.count = 0;
+    int64_t leaf = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      const uint32_t key = CurveOrder::key(words[i]);
+      leaf = i == begin ? leaf_of(cloud, key) : next_leaf_of(cloud, key, leaf);
+      if (group_.count == kLanes || (group_.count > 0 && leaf - leaf_[0] > kSpan)) {
+        search(grouped, single);
+        group_.count = 0;
       }
-      if (done > 0) {
-        grouped(queries, done, group_, *neighborhoods_);
+      const int64_t row = first_row + CurveOrder::row(words[i]);
+      group_.row[group_.count] = row;
+      for (int a = 0; a < 3; ++a) group_.xyz[a][group_.count] = xyz[3 * row + a];
+      leaf_[group_.count++] = leaf;
+    }
+    if (group_.count > 0) search(grouped, single);
+  }
+
+  int64_t leaf_of(const Cloud& cloud, uint32_t key) const {
+    int64_t low = 0, high = cloud.num_leaves;  // the last leaf that does not begin past the key, or the first
+    while (high - low > 1) {
+      const int64_t middle = (low + high) / 2;
+      (tree_.leaf_key(cloud, middle) <= key ? low : high) = middle;
+    }
+    return low;
+  }
+
+  // The same for a key that is not below the one whose leaf is given.
+  int64_t next_leaf_of(const Cloud& cloud, uint32_t key, int64_t leaf) const {
+    for (int step = 0; step < 8; ++step, ++leaf)
+      if (leaf + 1 == cloud.num_leaves || tree_.leaf_key(cloud, leaf + 1) > key) return leaf;
+    return leaf_of(cloud, key);
+  }
+
+  // What a thread writes to before it reads, kept from call to call: 0.2 MB would be new pages each time.
+  struct Scratch {
+    SearchSpace space;
+    Neighborhoods neighborhoods;
+  };
+  static Scratch& scratch() {
+    thread_local const std::unique_ptr<Scratch> own(new Scratch);
+    return *own;
+  }
+
+  // The queries in group_, which lie at leaf_.
+  template <class Grouped, class Single>
+  void search(const Grouped& grouped, const Single& single) {
+    const Cloud& cloud = tree_.cloud(group_.cloud);
+    const float reach = candidate_distance(limit_ - 1);
+    Scratch& mine = scratch();
+    for (int q = group_.count; q < kLanes; ++q)
+      for (int a = 0; a < 3; ++a) group_.xyz[a][q] = group_.xyz[a][0];
+    for (int begin = 0; begin < group_.count;) {
+      int end = begin;
+      if (k_ <= kLanes)
+        end = GEOPT_LEVEL_IN_USE(find_nearest)(
+            tree_.view(cloud), group_, begin, leaf_[(begin + group_.count) / 2], static_cast<int>(k_), reach,
+            mine.space, mine.neighborhoods);
+      if (end > begin) {
+        grouped(group_, begin, end, mine.neighborhoods);
       } else {
-        const float* p = xyz_ + 3 * queries[0].row;
+        const float p[3] = {group_.xyz[0][begin], group_.xyz[1][begin], group_.xyz[2][begin]};
         nearest_.begin(limit_);
         tree_.walk(cloud, p, p, nearest_.bound(), [&](int64_t l) { nearest_.add(tree_.leaf(cloud, l), p); });
-        single(queries[0], nearest_);
-        done = 1;
+        single(group_.row[begin], cloud, nearest_);
+        end = begin + 1;
       }
-      queries += done, count -= done;
+      begin = end;
     }
   }
 
   const PointTree& tree_;
-  const float* xyz_;
   int64_t k_;
   Candidate limit_;
-  int64_t span_;
   Nearest nearest_;
   QueryGroup group_;
-  std::unique_ptr<SearchSpace> space_;
-  std::unique_ptr<Neighborhoods> neighborhoods_;
+  int64_t leaf_[kLanes];
 };
 
 }  // namespace geopt

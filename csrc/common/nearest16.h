@@ -9,13 +9,14 @@
 namespace geopt {
 
 constexpr int kLanes = 16;      // queries of a group, and the most neighbours of each
-constexpr int kMaxListed = 64;  // leaves that a group looks at; those who need more are searched apart
+constexpr int kMaxListed = 128;  // leaves that a group looks at; those who need more are searched apart
 
-// Queries that lie close together.
+// Queries that lie close together, of one cloud.
 struct alignas(64) QueryGroup {
   float xyz[3][kLanes];  // those past `count` repeat one of the others
+  int64_t row[kLanes];   // in the batch
   int count;
-  int64_t leaf;  // where they lie along the curve
+  int64_t cloud;
 };
 
 // Column q holds the neighbours of query q, ascending by (distance, row). Where it has fewer, distance is infinity, row
@@ -36,15 +37,19 @@ struct alignas(64) SearchSpace {
   int count[kLanes];
 };
 
-// Finds the k <= 16 nearest points of each query whose squared distance is at most `reach`. Returns how many of the
-// queries, from the first on, are done. The others lie too far from them; where none is done, the first one has too few
-// points beside it, or too many near it, or they are farther than a float32 square can tell.
+// Finds the k <= 16 nearest points, at squared distances of at most `reach`, of the queries from `begin` on. Returns where
+// it ended: the others lie too far from those that are done. Where it ends at `begin`, that query has too few points
+// beside `leaf`, where it lies along the curve, or too many near it, or they are farther than a float32 square can tell.
 GEOPT_DECLARE_LEVELS(int find_nearest(
-    const TreeView& tree, const QueryGroup& group, int k, float reach, SearchSpace& space, Neighborhoods& out))
+    const TreeView& tree, const QueryGroup& group, int begin, int64_t leaf, int k, float reach, SearchSpace& space,
+    Neighborhoods& out))
 
-// Writes the neighbours of the first `count` queries to rows[q] of (n, k) indices, -1 for none, and distances.
+// Writes the neighbours of queries [begin, end) to their rows of (n, k) indices, -1 for none, and distances.
 GEOPT_DECLARE_LEVELS(void write_neighbors(
-    const Neighborhoods& found, int count, int64_t k, const int64_t* rows, int64_t first_row, int64_t* indices,
-    float* distances))
+    const QueryGroup& group, const Neighborhoods& found, int begin, int end, int64_t k, int64_t first_row,
+    int64_t* indices, float* distances))
+
+// Each thread calls it after its last write_neighbors, before others may read what it wrote.
+GEOPT_DECLARE_LEVELS(void end_writing())
 
 }  // namespace geopt

@@ -6,8 +6,6 @@ namespace geopt::GEOPT_LEVEL {
 namespace {
 
 constexpr int kWindow = 4;  // leaves beside the queries along the curve that give a first bound
-constexpr int kCrowd = 24;     // leaves that queries may share; those who need more are taken apart
-constexpr float kSpread = 8;   // likewise when their box is longer than their reach, both squared
 constexpr int kManyKeys = 64;  // more than a good bound leaves
 constexpr float kInfinity = __builtin_inff();
 
@@ -71,10 +69,10 @@ GEOPT_INLINE Floats axis_gap(Floats low, Floats high, Floats lower, Floats upper
 }
 
 // Squared distance of each query's k-th nearest point in a few leaves: no more than that of its k-th nearest of all.
-// Returns how many queries, from the first on, that is finite for.
-int bound_queries(const TreeView& tree, const QueryGroup& group, int k, float reach, float bounds[kLanes]) {
+void bound_queries(
+    const TreeView& tree, const QueryGroup& group, int64_t middle, int k, float reach, float bounds[kLanes]) {
   const int64_t last = tree.num_leaves > kWindow ? tree.num_leaves - kWindow : 0;
-  const int64_t before = group.leaf > kWindow / 2 ? group.leaf - kWindow / 2 : 0;
+  const int64_t before = middle > kWindow / 2 ? middle - kWindow / 2 : 0;
   const int64_t begin = before < last ? before : last;
   const int64_t end = begin + kWindow < tree.num_leaves ? begin + kWindow : tree.num_leaves;
   for (int c = 0; c < kLanes; c += kWidth) {
@@ -96,9 +94,6 @@ int bound_queries(const TreeView& tree, const QueryGroup& group, int k, float re
     }
     store(bounds + c, least(best[k - 1], all(reach)));
   }
-  int bounded = 0;
-  while (bounded < group.count && bounds[bounded] < kInfinity) ++bounded;
-  return bounded;
 }
 
 // first, first + 1, ...
@@ -108,27 +103,53 @@ GEOPT_INLINE Ints count_from(int32_t first) {
   return v + first;
 }
 
+// The box of some queries and their largest bound.
+struct Range {
+  float low[3], high[3], bound;
+};
+
+// Lanes [first, end) of 16 numbers, and in place of the others the first of these.
+GEOPT_INLINE Floats load_some(const float* values, int c, int first, int end) {
+  const Ints lane = count_from(c);
+  return ((lane >= first) & (lane < end)) ? load(values + c) : all(values[first]);
+}
+
+Range range_of(const QueryGroup& group, const float* bounds, int first, int end) {
+  Range range;
+  for (int a = 0; a < 3; ++a) {
+    Floats low = load_some(group.xyz[a], 0, first, end), high = low;
+    for (int c = kWidth; c < kLanes; c += kWidth) {
+      const Floats v = load_some(group.xyz[a], c, first, end);
+      low = least(low, v), high = most(high, v);
+    }
+    range.low[a] = lowest(low), range.high[a] = highest(high);
+  }
+  Floats bound = load_some(bounds, 0, first, end);
+  for (int c = kWidth; c < kLanes; c += kWidth) bound = most(bound, load_some(bounds, c, first, end));
+  range.bound = highest(bound);
+  return range;
+}
+
 // The bits of the lanes from c on.
 GEOPT_INLINE uint32_t part_of(uint32_t mask, int c) { return mask >> c & ((1u << kWidth) - 1); }
 
-// Which children of a node may hold a point within `bound` of the box [low, high].
-GEOPT_INLINE uint32_t near_children(const Node& node, const float low[3], const float high[3], float bound) {
+// Which children of a node may hold a point that one of the queries looks for.
+GEOPT_INLINE uint32_t near_children(const Node& node, const Range& range) {
   uint32_t near = 0;
   for (int c = 0; c < kFanout; c += kWidth) {
     const Floats gap = squared_length(
-        axis_gap(all(low[0]), all(high[0]), load(node.lower[0] + c), load(node.upper[0] + c)),
-        axis_gap(all(low[1]), all(high[1]), load(node.lower[1] + c), load(node.upper[1] + c)),
-        axis_gap(all(low[2]), all(high[2]), load(node.lower[2] + c), load(node.upper[2] + c)));
-    near |= mask_of_at_most(gap, all(bound)) << c;
+        axis_gap(all(range.low[0]), all(range.high[0]), load(node.lower[0] + c), load(node.upper[0] + c)),
+        axis_gap(all(range.low[1]), all(range.high[1]), load(node.lower[1] + c), load(node.upper[1] + c)),
+        axis_gap(all(range.low[2]), all(range.high[2]), load(node.lower[2] + c), load(node.upper[2] + c)));
+    near |= mask_of_at_most(gap, all(range.bound)) << c;
   }
   return near;
 }
 
-// Lists the leaves that may hold a point within `bound` of the box, with their boxes, from place `begin` on. Returns
-// where the list ends, or -1 when there are more than `room`.
-int list_leaves(
-    const TreeView& tree, const float low[3], const float high[3], float bound, int begin, int room,
-    SearchSpace& space) {
+// Lists the leaves that may hold such a point, with their boxes, from place `begin` on. Returns where the list ends, or
+// -1 when there are more than fit.
+int list_leaves(const TreeView& tree, const Range& range, int begin, SearchSpace& space) {
+  const int room = kMaxListed - begin;
   int32_t list[2][kMaxListed + kFanout];
   int size = 1;
   list[tree.num_levels & 1][0] = 0;
@@ -138,7 +159,7 @@ int list_leaves(
     int32_t* to = list[~level & 1];
     int found = 0;
     for (int j = 0; j < size; ++j) {
-      const uint32_t near = near_children(nodes[from[j]], low, high, bound);
+      const uint32_t near = near_children(nodes[from[j]], range);
       for (int c = 0; c < kFanout; c += kWidth)
         found += pack(to + found, count_from(from[j] * kFanout + c), part_of(near, c));
       if (found > room) return -1;
@@ -150,7 +171,7 @@ int list_leaves(
   for (int j = 0; j < size; ++j) {
     const int32_t parent = list[1][j];
     const Node& node = nodes[parent];
-    const uint32_t near = near_children(node, low, high, bound);
+    const uint32_t near = near_children(node, range);
     for (int c = 0; c < kFanout; c += kWidth) {
       const uint32_t part = part_of(near, c);
       for (int a = 0; a < 3; ++a) {
@@ -292,7 +313,12 @@ void select(const QueryGroup& group, int first, SearchSpace& space, Neighborhood
   const Floats x = load(group.xyz[0] + first), y = load(group.xyz[1] + first), z = load(group.xyz[2] + first);
   Floats before = all(-1.0f);
   Ints row_before = Ints{}, wrong = Ints{};
-  for (int r = 0; r < 16; ++r) {
+  const int num_ranks = most_keys < 16 ? most_keys : 16;
+  for (int r = num_ranks; r < 16; ++r) {
+    store(out.distance[r] + first, all(kInfinity));
+    store(out.row[r] + first, all(-1));
+  }
+  for (int r = 0; r < num_ranks; ++r) {
     int32_t which[kWidth];
     store(which, place(best[r] & kWhich));
     Floats px, py, pz, p_row;
@@ -313,101 +339,72 @@ void select(const QueryGroup& group, int first, SearchSpace& space, Neighborhood
   }
 }
 
-// The box of queries [first, end) and their largest bound.
-struct Range {
-  float low[3], high[3], bound;
-};
-Range range_of(const QueryGroup& group, const float* bounds, int first, int end) {
-  Range range;
-  for (int a = 0; a < 3; ++a) {
-    range.low[a] = range.high[a] = group.xyz[a][first];
-    for (int q = first + 1; q < end; ++q) {
-      range.low[a] = least(range.low[a], group.xyz[a][q]);
-      range.high[a] = most(range.high[a], group.xyz[a][q]);
-    }
-  }
-  range.bound = bounds[first];
-  for (int q = first + 1; q < end; ++q) range.bound = most(range.bound, bounds[q]);
-  return range;
-}
-
-float squared_distance(const QueryGroup& group, int q, int r) {
-  const float x = group.xyz[0][q] - group.xyz[0][r], y = group.xyz[1][q] - group.xyz[1][r];
-  const float z = group.xyz[2][q] - group.xyz[2][r];
-  return (x * x + y * y) + z * z;
-}
-
-// Where the longest step between successive queries of [first, end) ends; there is more than one.
-int longest_step(const QueryGroup& group, int first, int end) {
-  int longest = first + 1;
-  float length = -1;
-  for (int q = first + 1; q < end; ++q) {
-    const float step = squared_distance(group, q - 1, q);
-    if (step > length) length = step, longest = q;
-  }
-  return longest;
-}
-
 }  // namespace
 
 int find_nearest(
-    const TreeView& tree, const QueryGroup& group, int k, float reach, SearchSpace& space, Neighborhoods& out) {
+    const TreeView& tree, const QueryGroup& group, int begin, int64_t leaf, int k, float reach, SearchSpace& space,
+    Neighborhoods& out) {
   alignas(64) float bounds[kLanes];
-  const int bounded = bound_queries(tree, group, k, reach, bounds);
-  int done = 0, num_listed = 0;
-  for (int end = bounded; done < bounded;) {
-    const Range range = range_of(group, bounds, done, end);
-    const float x = range.high[0] - range.low[0], y = range.high[1] - range.low[1], z = range.high[2] - range.low[2];
-    const bool alone = end == done + 1;
-    int list_end = -1;
-    if (alone || (x * x + y * y) + z * z <= kSpread * range.bound) {
-      const int room = kMaxListed - num_listed < kCrowd || alone ? kMaxListed - num_listed : kCrowd;
-      list_end = list_leaves(tree, range.low, range.high, range.bound, num_listed, room, space);
+  bound_queries(tree, group, leaf, k, reach, bounds);
+  int bounded = begin;
+  while (bounded < group.count && bounds[bounded] < kInfinity) ++bounded;
+  int done = begin, num_listed = 0;
+  while (done < bounded) {
+    int end = bounded, list_end;
+    for (;; end = done + (end - done) / 2) {
+      const Range range = range_of(group, bounds, done, end);
+      list_end = list_leaves(tree, range, num_listed, space);
+      if (list_end >= 0 || end == done + 1) break;
     }
-    if (list_end < 0) {
-      if (alone) break;
-      end = longest_step(group, done, end);
-      continue;
-    }
+    if (list_end < 0) break;
     for (int j = num_listed; j < list_end; ++j)
       copy_points(tree.leaves[space.leaf[j]], space.point + j * kLeafSize);
     for (int q = done; q < end; ++q) collect(tree, group, q, bounds[q], num_listed, list_end, space);
-    num_listed = list_end, done = end, end = bounded;
+    num_listed = list_end, done = end;
   }
-  if (done == 0) return 0;
-  for (int q = done; q < kLanes; ++q) space.count[q] = 0;
+  if (done == begin) return begin;
+  for (int q = 0; q < kLanes; ++q)
+    if (q < begin || q >= done) space.count[q] = 0;
   for (int first = 0; first < kLanes; first += kWidth) select(group, first, space, out);
   return done;
 }
 
 void write_neighbors(
-    const Neighborhoods& found, int count, int64_t k, const int64_t* rows, int64_t first_row, int64_t* indices,
-    float* distances) {
-  for (int first = 0; first < count; first += 4) {
+    const QueryGroup& group, const Neighborhoods& found, int begin, int end, int64_t k, int64_t first_row,
+    int64_t* indices, float* distances) {
+  const uintptr_t addresses = reinterpret_cast<uintptr_t>(indices) | reinterpret_cast<uintptr_t>(distances);
+  const bool whole_lines = k == kLanes && addresses % 64 == 0;
+  for (int first = begin / 4 * 4; first < end; first += 4) {
     alignas(64) float distance[4][kLanes];
     alignas(64) int32_t row[4][kLanes];
     for (int r = 0; r < kLanes; r += kWidth) {
+      const auto distances_at = [&](int i) __attribute__((always_inline)) { return found.distance[r + i] + first; };
+      const auto rows_at = [&](int i) __attribute__((always_inline)) {
+        return reinterpret_cast<const float*>(found.row[r + i] + first);
+      };
       Floats v[4];
-      load_transposed([&](int i) __attribute__((always_inline)) { return found.distance[r + i] + first; }, v[0], v[1], v[2], v[3]);
+      load_transposed(distances_at, v[0], v[1], v[2], v[3]);
       for (int q = 0; q < 4; ++q) store(distance[q] + r, v[q]);
-      load_transposed(
-          [&](int i) __attribute__((always_inline)) { return reinterpret_cast<const float*>(found.row[r + i] + first); },
-          v[0], v[1], v[2], v[3]);
+      load_transposed(rows_at, v[0], v[1], v[2], v[3]);
       for (int q = 0; q < 4; ++q) store(row[q] + r, bits(v[q]));
     }
-    for (int q = 0; q < 4 && first + q < count; ++q) {
+    for (int q = 0; q < 4; ++q) {
+      if (first + q < begin || first + q >= end) continue;
       alignas(64) int64_t index[kLanes];
       for (int i = 0; i < kLanes; ++i)
         index[i] = row[q][i] == -1 ? int64_t{-1} : first_row + static_cast<uint32_t>(row[q][i]);
-      const int64_t at = rows[first + q] * k;
-      if (k == kLanes) {
-        __builtin_memcpy(indices + at, index, sizeof index);
-        __builtin_memcpy(distances + at, distance[q], sizeof distance[q]);
+      const int64_t at = group.row[first + q] * k;
+      if (whole_lines) {
+        store_directly(indices + at, index);
+        store_directly(indices + at + 8, index + 8);
+        store_directly(distances + at, distance[q]);
       } else {
         for (int64_t i = 0; i < k; ++i) indices[at + i] = index[i], distances[at + i] = distance[q][i];
       }
     }
   }
 }
+
+void end_writing() { end_direct_stores(); }
 
 }  // namespace geopt::GEOPT_LEVEL

@@ -8,8 +8,10 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <vector>
 
+#include "common/curve.h"
 #include "common/distance.h"
 
 namespace geopt {
@@ -76,8 +78,7 @@ struct Cloud {
   int64_t first_row = 0, num_rows = 0;
   int64_t first_leaf = 0, num_leaves = 0;
   std::vector<int64_t> level_nodes;  // where the nodes of each level begin in PointTree::nodes, leaves' parents first
-  double lower[3] = {0, 0, 0};       // the Morton curve: cells of one size from this corner on
-  double inverse_cell = 0;
+  Curve curve;
 };
 
 // Writes the candidates of a leaf that are below `bound` and returns how many; `out` has room for the whole leaf.
@@ -93,11 +94,13 @@ inline int append_below(const Leaf& leaf, const float* query, Candidate bound, C
   return count;
 }
 
-// One point to search around, beginning near a leaf.
-struct Query {
-  int64_t row;   // in the batch
-  int32_t cloud;
-  int64_t leaf;  // nearest along the curve, counted from the first leaf of the cloud
+// The points of a batch along the curves of their clouds; those of one cell ascend by row.
+struct CurveOrder {
+  std::unique_ptr<uint64_t[]> words;  // a point each: key << 32 | row in its cloud, in place of the rows of that cloud
+  std::vector<int64_t> num_finite;    // of each cloud; those points come first
+
+  static uint32_t row(uint64_t word) { return static_cast<uint32_t>(word); }
+  static uint32_t key(uint64_t word) { return static_cast<uint32_t>(word >> 32); }
 };
 
 // What a search reads of one cloud.
@@ -114,10 +117,14 @@ class PointTree {
   // xyz (n, 3), offsets (num_clouds + 1); clouds of fewer than 2**32 - 1 rows.
   PointTree(const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds);
 
-  // The tree's own points along the curve, without those left out.
-  std::vector<Query> own_queries() const;
-  // Other points along the curves of these clouds, without those that are not finite or meet an empty cloud.
-  std::vector<Query> queries(const float* xyz, int64_t n, const int64_t* offsets) const;
+  // Other points along the curves of these clouds.
+  CurveOrder order_of(const float* xyz, int64_t n, const int64_t* offsets) const;
+
+  int64_t num_points() const { return num_points_; }
+  int64_t num_leaves() const { return static_cast<int64_t>(leaves_.size()); }
+  int64_t num_clouds() const { return static_cast<int64_t>(clouds_.size()); }
+  // Curve key of the first point of a leaf.
+  uint32_t leaf_key(const Cloud& cloud, int64_t index) const { return leaf_keys_[cloud.first_leaf + index]; }
 
   const Cloud& cloud(int64_t index) const { return clouds_[index]; }
   const Leaf& leaf(const Cloud& cloud, int64_t index) const { return leaves_[cloud.first_leaf + index]; }
@@ -137,14 +144,15 @@ class PointTree {
   void walk(const Cloud& cloud, const float* low, const float* high, const Candidate& bound, const Visit& visit) const;
 
  private:
-  uint64_t curve_key(int64_t cloud, const float* p) const;
+  void size_levels(const std::vector<int64_t>& num_finite);
+  void fill_leaves(const float* xyz, const Cloud& cloud, const uint64_t* words, int64_t num_points);
+  void fill_upper_levels(const Cloud& cloud);
 
   std::vector<Cloud> clouds_;
   std::vector<Leaf> leaves_;
   std::vector<Node> nodes_;
-  std::vector<uint64_t> leaf_keys_;  // curve_key of the first point of each leaf
-  std::vector<int64_t> order_;       // rows along the curve
-  int axis_bits_;
+  std::vector<uint32_t> leaf_keys_;
+  int64_t num_points_ = 0;
 };
 
 template <class Visit>

@@ -42,6 +42,21 @@ GEOPT_INLINE Ints load(const int32_t* from) {
 GEOPT_INLINE void store(float* to, Floats v) { __builtin_memcpy(to, &v, sizeof v); }
 GEOPT_INLINE void store(int32_t* to, Ints v) { __builtin_memcpy(to, &v, sizeof v); }
 
+// Stores 64 aligned bytes past the cache: to lines that would be fetched only to be overwritten, and are not read soon.
+// Before other threads may read them, end_direct_stores.
+GEOPT_INLINE void store_directly(void* to, const void* from) {
+#ifdef GEOPT_AVX512
+  _mm512_stream_si512(static_cast<__m512i*>(to), _mm512_loadu_si512(from));
+#else
+  __builtin_memcpy(to, from, 64);
+#endif
+}
+GEOPT_INLINE void end_direct_stores() {
+#ifdef GEOPT_AVX512
+  _mm_sfence();
+#endif
+}
+
 GEOPT_INLINE Floats all(float x) { return x - Floats{}; }
 GEOPT_INLINE Ints all(int32_t x) { return x - Ints{}; }
 GEOPT_INLINE Ints bits(Floats v) { return (Ints)v; }
@@ -54,6 +69,18 @@ template <class V>
 GEOPT_INLINE V most(V a, V b) {
   return a > b ? a : b;
 }
+
+// Least and greatest lane.
+GEOPT_INLINE float lowest(Floats v) {
+#ifdef GEOPT_AVX512
+  return _mm512_reduce_min_ps((__m512)v);
+#else
+  float low = v[0];
+  for (int i = 1; i < kWidth; ++i) low = v[i] < low ? v[i] : low;
+  return low;
+#endif
+}
+GEOPT_INLINE float highest(Floats v) { return -lowest(-v); }
 
 // Bit i is set where a <= b in lane i.
 GEOPT_INLINE uint32_t mask_of_at_most(Floats a, Floats b) {

@@ -8,6 +8,7 @@ from geopt.ops.box_iou import box_iou
 from geopt.ops.cell_coords import cell_coords
 from geopt.ops.cell_pca import cell_pca
 from geopt.ops.cell_sums import cell_sums
+from geopt.ops.chamfer_distance import chamfer_distance
 from geopt.ops.farthest_point_sample import farthest_point_sample
 from geopt.ops.knn import knn
 from geopt.ops.local_pca import local_pca
@@ -25,6 +26,7 @@ __all__ = [
     "cell_coords",
     "cell_pca",
     "cell_sums",
+    "chamfer_distance",
     "farthest_point_sample",
     "knn",
     "local_pca",

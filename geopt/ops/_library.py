@@ -25,6 +25,7 @@ KERNELS = {
     "cell_pca": "cell_pca",
     "knn": "knn",
     "radius_search": "radius_search",
+    "chamfer_distance": "knn",
     "farthest_point_sample": "farthest_point_sample",
     "local_pca": "local_pca",
     "points_in_boxes": "points_in_boxes",

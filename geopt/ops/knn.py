@@ -50,15 +50,21 @@ def knn(
 
 
 def check_search(
-    op: str, query: Tensor, key: Tensor, query_offsets: Tensor | None, key_offsets: Tensor | None
+    op: str,
+    query: Tensor,
+    key: Tensor,
+    query_offsets: Tensor | None,
+    key_offsets: Tensor | None,
+    names: tuple[str, str] = ("query", "key"),
 ) -> tuple[Tensor, Tensor]:
     """Check what neighbour searches share and return both offsets."""
-    _check.points(op, "query", query)
-    _check.tensor(op, "key", key, "(M, 3)", (torch.float32,))
-    _check.same_device(op, "key", key, "query", query)
-    query_offsets = _check.clouds(op, "query_offsets", query_offsets, "query", query)
-    key_offsets = _check.clouds(op, "key_offsets", key_offsets, "key", key)
-    _check.same_clouds(op, "query_offsets", query_offsets, "key_offsets", key_offsets)
+    one, other = names
+    _check.points(op, one, query)
+    _check.tensor(op, other, key, "(M, 3)", (torch.float32,))
+    _check.same_device(op, other, key, one, query)
+    query_offsets = _check.clouds(op, f"{one}_offsets", query_offsets, one, query)
+    key_offsets = _check.clouds(op, f"{other}_offsets", key_offsets, other, key)
+    _check.same_clouds(op, f"{one}_offsets", query_offsets, f"{other}_offsets", key_offsets)
     return query_offsets, key_offsets
 
 

@@ -4,6 +4,7 @@ from geopt.reference.box_iou import box_iou
 from geopt.reference.cell_coords import cell_coords
 from geopt.reference.cell_pca import cell_pca
 from geopt.reference.cell_sums import cell_sums
+from geopt.reference.chamfer_distance import chamfer_distance
 from geopt.reference.farthest_point_sample import farthest_point_sample
 from geopt.reference.knn import knn
 from geopt.reference.local_pca import local_pca
@@ -19,6 +20,7 @@ __all__ = [
     "cell_coords",
     "cell_pca",
     "cell_sums",
+    "chamfer_distance",
     "farthest_point_sample",
     "knn",
     "local_pca",

@@ -36,12 +36,14 @@ def threads():
     return set_threads
 
 
-@pytest.fixture(params=["base", "avx2", "avx512"])
+LEVELS = ("base", "avx2", "avx512")
+
+
+@pytest.fixture(params=LEVELS)
 def simd(request):
     """Every level of instructions that the kernels are compiled for; those that the processor lacks are skipped."""
-    levels = ("base", "avx2", "avx512")
     processor = torch.ops.geopt.processor_simd()
-    if levels.index(request.param) > levels.index(processor):
+    if LEVELS.index(request.param) > LEVELS.index(processor):
         pytest.skip(f"this processor has {processor} at most")
     before = torch.ops.geopt.set_simd(request.param)
     yield request.param

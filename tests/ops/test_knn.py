@@ -24,7 +24,7 @@ def brute_force(query: np.ndarray, key: np.ndarray, k: int):
 
 @pytest.mark.parametrize("k", [1, 3, 16, 100])
 @pytest.mark.parametrize("cloud", ALL, ids=str)
-def test_equals_reference(cloud, k, device):
+def test_equals_reference(cloud, k, device, simd):
     xyz, offsets = cloud.to(device)
     got = ops.knn(xyz, xyz, k, offsets, offsets)
     expected = reference.knn(cloud.xyz, cloud.xyz, k, cloud.offsets, cloud.offsets)
@@ -33,7 +33,7 @@ def test_equals_reference(cloud, k, device):
 
 
 @pytest.mark.parametrize("cloud", ALL, ids=str)
-def test_queries_that_are_no_keys_equal_the_reference(cloud, device):
+def test_queries_that_are_no_keys_equal_the_reference(cloud, device, simd):
     generator = torch.Generator().manual_seed(1)
     queries = [torch.randn(n, 3, generator=generator) * 12 for n in (cloud.offsets.diff() // 2 + 3).tolist()]
     query = torch.cat([torch.zeros(0, 3), *queries])
@@ -47,7 +47,7 @@ def test_queries_that_are_no_keys_equal_the_reference(cloud, device):
 
 
 @pytest.mark.parametrize("k", [1, 16])
-def test_real_scan_equals_brute_force(scan, k):
+def test_real_scan_equals_brute_force(scan, k, simd):
     """Duplicate points and ties at the last place included: not one row or distance may differ."""
     got = ops.knn(scan, scan, k)
     rows = np.random.default_rng(0).choice(len(scan), 400, replace=False)
@@ -64,7 +64,7 @@ def test_real_scan_agrees_with_scipy(scan):
     np.testing.assert_allclose(got.squared_distances, expected, rtol=1e-5, atol=1e-9)
 
 
-def test_another_sweep_equals_brute_force(scan):
+def test_another_sweep_equals_brute_force(scan, simd):
     query = scan[::117] + torch.tensor([0.3, -0.2, 0.05])
     got = ops.knn(query, scan, 4)
     indices, distances = brute_force(query.numpy(), scan.numpy(), 4)
@@ -72,7 +72,7 @@ def test_another_sweep_equals_brute_force(scan):
     assert np.array_equal(got.squared_distances.numpy(), distances)
 
 
-def test_100_km_away_and_stray_returns_equal_brute_force():
+def test_100_km_away_and_stray_returns_equal_brute_force(simd):
     """Steps of 8 mm in float32 make ties everywhere, and one return at 1e30 m must not spoil the tree."""
     generator = torch.Generator().manual_seed(0)
     xyz = torch.randn(3000, 3, generator=generator) * torch.tensor([20.0, 20.0, 1.0]) + torch.tensor([1e5, -1e5, 0])
@@ -86,7 +86,7 @@ def test_100_km_away_and_stray_returns_equal_brute_force():
     assert np.isinf(distances[17, 1]) and indices[17, 1] == 0  # a finite point whose distance overflows still counts
 
 
-def test_ties_go_to_the_lower_row_among_thousands_of_duplicates():
+def test_ties_go_to_the_lower_row_among_thousands_of_duplicates(simd):
     xyz = torch.zeros(20_000, 3)
     xyz[::2] = 1.0
     got = ops.knn(xyz, xyz, 3)  # minutes if equal distances could not be ruled out by row
@@ -135,7 +135,7 @@ def test_a_permutation_of_the_keys_permutes_the_neighbours(device):
     assert torch.equal(got.squared_distances, expected.squared_distances)
 
 
-def test_many_small_clouds():
+def test_many_small_clouds(simd):
     """More clouds than the bits of a curve leave room for at full resolution."""
     generator = torch.Generator().manual_seed(5)
     num_clouds = 70_000

@@ -30,7 +30,7 @@ def assert_eigenvalues_equal(got, expected):
 
 @pytest.mark.parametrize("k", [1, 2, 3, 16, 200])
 @pytest.mark.parametrize("cloud", ALL, ids=str)
-def test_equals_reference(cloud, k, device):
+def test_equals_reference(cloud, k, device, simd):
     got = [t.cpu() for t in ops.local_pca(*cloud.to(device), k)]
     normals, eigenvalues, num_neighbors = reference.local_pca(cloud.xyz, cloud.offsets, k)
     assert torch.equal(got[2], num_neighbors)
@@ -44,7 +44,7 @@ def test_equals_reference(cloud, k, device):
 
 @pytest.mark.parametrize("scale", [1e-15, 1e-4, 1.0, 1e4, 1e17])
 @pytest.mark.parametrize("flatness", [1.0, 1e-2, 1e-5, 0.0])
-def test_eigenvalues_and_normals_equal_numpy_eigh_at_any_scale(scale, flatness):
+def test_eigenvalues_and_normals_equal_numpy_eigh_at_any_scale(scale, flatness, simd):
     """A thousand clouds of 12 points, each point's neighbourhood the whole cloud."""
     generator = np.random.default_rng(0)
     points = generator.normal(size=(1000, 12, 3)) * [1.0, 0.7, flatness]
@@ -63,7 +63,7 @@ def test_eigenvalues_and_normals_equal_numpy_eigh_at_any_scale(scale, flatness):
     assert ((lengths - 1).abs() < 1e-6).all()
 
 
-def test_real_scan_equals_float64_numpy(scan):
+def test_real_scan_equals_float64_numpy(scan, simd):
     got = ops.local_pca(scan)
     rows = np.random.default_rng(1).choice(len(scan), 5000, replace=False)
     neighbors = ops.knn(scan[rows], scan, 16).indices.numpy()
@@ -74,7 +74,7 @@ def test_real_scan_equals_float64_numpy(scan):
     assert angle_deg(got.normals.double().numpy()[rows][gap], normals[gap]).max() < 0.001
 
 
-def test_nothing_is_lost_100_km_away():
+def test_nothing_is_lost_100_km_away(simd):
     """The plane through float32 coordinates as given, where one step of them is 8 mm."""
     generator = np.random.default_rng(2)
     points = (generator.normal(size=(500, 3)) * [5, 5, 0.05] + [1e5, -1e5, 30]).astype(np.float32)
@@ -155,7 +155,7 @@ def test_normals_turn_with_the_cloud(device):
     assert gap.mean() > 0.9
 
 
-def test_a_permutation_of_the_points_permutes_the_results(device):
+def test_a_permutation_of_the_points_permutes_the_results(device, simd):
     xyz = by_name("random").xyz.to(device)
     order = torch.randperm(len(xyz), generator=torch.Generator().manual_seed(0)).to(device)
     expected, got = ops.local_pca(xyz), ops.local_pca(xyz[order])

@@ -16,7 +16,7 @@ def rows_of(ragged, i):
 @pytest.mark.parametrize("max_neighbors", [None, 1, 7])
 @pytest.mark.parametrize("radius", [0.0, 1.0, 4.5, 1e30])
 @pytest.mark.parametrize("cloud", ALL, ids=str)
-def test_equals_reference(cloud, radius, max_neighbors, device):
+def test_equals_reference(cloud, radius, max_neighbors, device, simd):
     xyz, offsets = cloud.to(device)
     got = ops.radius_search(xyz, xyz, radius, max_neighbors, offsets, offsets)
     expected = reference.radius_search(cloud.xyz, cloud.xyz, radius, max_neighbors, cloud.offsets, cloud.offsets)
@@ -25,7 +25,7 @@ def test_equals_reference(cloud, radius, max_neighbors, device):
         assert torch.equal(a.cpu(), b)
 
 
-def test_real_scan_equals_brute_force(scan):
+def test_real_scan_equals_brute_force(scan, simd):
     radius = 0.3
     query = scan[::301]
     got = ops.radius_search(query, scan, radius)

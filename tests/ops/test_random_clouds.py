@@ -65,7 +65,7 @@ def check(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_equals_reference(seed):
+def test_equals_reference(seed, simd):
     check(seed)
 
 

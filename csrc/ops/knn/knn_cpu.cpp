@@ -12,32 +12,43 @@ void knn_cpu(
     const float* query, int64_t n, const int64_t* query_offsets, const float* key, int64_t m,
     const int64_t* key_offsets, int64_t num_clouds, int64_t k, Candidate limit, int64_t* indices, float* distances) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const bool own = query == key && n == m && std::equal(query_offsets, query_offsets + num_clouds + 1, key_offsets);
   const PointTree tree(key, m, key_offsets, num_clouds);
-  const bool same = query == key && n == m && std::equal(query_offsets, query_offsets + num_clouds + 1, key_offsets);
-  const std::vector<Query> queries = same ? tree.own_queries() : tree.queries(query, n, query_offsets);
-  if (static_cast<int64_t>(queries.size()) < n) {  // those left out find nothing
+  CurveOrder order;
+  if (!own) order = tree.order_of(query, n, query_offsets);
+  int64_t num_searched = own ? tree.num_points() : 0;
+  for (int64_t c = 0; c < num_clouds && !own; ++c)
+    num_searched += tree.cloud(c).num_leaves > 0 ? order.num_finite[c] : 0;
+  if (num_searched < n) {  // those left out find nothing
     std::fill(indices, indices + n * k, int64_t{-1});
     std::fill(distances, distances + n * k, kInfinity);
   }
-  parallel_for(0, static_cast<int64_t>(queries.size()), 256, [&](int64_t from, int64_t to) {
-    const auto grouped = [&](const Query* group, int count, const QueryGroup&, const Neighborhoods& found) {
-      int64_t rows[kLanes];
-      for (int q = 0; q < count; ++q) rows[q] = group[q].row;
-      const int64_t first_row = tree.cloud(group[0].cloud).first_row;
-      GEOPT_LEVEL_IN_USE(write_neighbors)(found, count, k, rows, first_row, indices, distances);
-    };
-    const auto single = [&](const Query& q, Nearest& nearest) {
-      const int64_t found = nearest.finish(), out = q.row * k, first_row = tree.cloud(q.cloud).first_row;
-      for (int64_t i = 0; i < found; ++i) {
-        indices[out + i] = first_row + candidate_row(nearest[i]);
-        distances[out + i] = candidate_distance(nearest[i]);
-      }
-      std::fill(indices + out + found, indices + out + k, int64_t{-1});
-      std::fill(distances + out + found, distances + out + k, kInfinity);
-    };
-    NearestSearch search(tree, query, k, limit, same ? 0 : 3);
-    search.run(queries.data() + from, to - from, grouped, single);
-  });
+  const auto grouped = [&](const QueryGroup& group, int begin, int end, const Neighborhoods& found) {
+    const int64_t first_row = tree.cloud(group.cloud).first_row;
+    GEOPT_LEVEL_IN_USE(write_neighbors)(group, found, begin, end, k, first_row, indices, distances);
+  };
+  const auto single = [&](int64_t row, const Cloud& cloud, Nearest& nearest) {
+    const int64_t found = nearest.finish(), out = row * k;
+    for (int64_t i = 0; i < found; ++i) {
+      indices[out + i] = cloud.first_row + candidate_row(nearest[i]);
+      distances[out + i] = candidate_distance(nearest[i]);
+    }
+    std::fill(indices + out + found, indices + out + k, int64_t{-1});
+    std::fill(distances + out + found, distances + out + k, kInfinity);
+  };
+  // More than a group can hold is searched for one by one; k may exceed what there is by far.
+  const int64_t wanted = k <= kLanes ? k : std::max<int64_t>(std::min(k, m), kLanes + 1);
+  if (own) {
+    parallel_for(0, tree.num_leaves(), 16, [&](int64_t from, int64_t to) {
+      NearestSearch(tree, wanted, limit).run_own(from, to, grouped, single);
+      GEOPT_LEVEL_IN_USE(end_writing)();
+    });
+  } else {
+    parallel_for(0, n, 256, [&](int64_t from, int64_t to) {
+      NearestSearch(tree, wanted, limit).run(query, query_offsets, order, from, to, grouped, single);
+      GEOPT_LEVEL_IN_USE(end_writing)();
+    });
+  }
 }
 
 }  // namespace geopt

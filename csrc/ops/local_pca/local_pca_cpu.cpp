@@ -15,44 +15,42 @@ void local_pca_cpu(
   std::fill(eigenvalues, eigenvalues + 3 * n, 0.0f);
   std::fill(num_neighbors, num_neighbors + n, int64_t{0});
   const PointTree tree(xyz, n, offsets, num_clouds);
-  const std::vector<Query> queries = tree.own_queries();
-  parallel_for(0, static_cast<int64_t>(queries.size()), 256, [&](int64_t from, int64_t to) {
+  const auto grouped = [&](const QueryGroup& group, int begin, int end, const Neighborhoods& around) {
     Planes planes;
-    const auto grouped = [&](const Query* queries, int count, const QueryGroup& group, const Neighborhoods& around) {
-      GEOPT_LEVEL_IN_USE(fit_planes)(group, around, static_cast<int>(k), planes);
-      for (int q = 0; q < count; ++q) {
-        const int64_t row = queries[q].row;
-        for (int a = 0; a < 3; ++a) {
-          normals[3 * row + a] = planes.normal[a][q];
-          eigenvalues[3 * row + a] = planes.eigenvalues[a][q];
-        }
-        num_neighbors[row] = k;  // each of a group has as many as it may
+    GEOPT_LEVEL_IN_USE(fit_planes)(group, around, static_cast<int>(k), planes);
+    for (int q = begin; q < end; ++q) {
+      const int64_t row = group.row[q];
+      for (int a = 0; a < 3; ++a) {
+        normals[3 * row + a] = planes.normal[a][q];
+        eigenvalues[3 * row + a] = planes.eigenvalues[a][q];
       }
-    };
-    // The same sums as in fit_planes, one query at a time.
-    const auto single = [&](const Query& q, Nearest& nearest) {
-      const int64_t found = nearest.finish(), row = q.row;
-      const float* cloud = xyz + 3 * tree.cloud(q.cloud).first_row;
-      double mean[3] = {0, 0, 0};
-      for (int64_t i = 0; i < found; ++i)
-        for (int a = 0; a < 3; ++a)
-          mean[a] += static_cast<double>(cloud[3 * candidate_row(nearest[i]) + a]) - xyz[3 * row + a];
-      for (int a = 0; a < 3; ++a) mean[a] /= static_cast<double>(found);
-      Symmetric3 sums{};
-      for (int64_t i = 0; i < found; ++i) {
-        double d[3];
-        for (int a = 0; a < 3; ++a)
-          d[a] = static_cast<double>(cloud[3 * candidate_row(nearest[i]) + a]) - xyz[3 * row + a] - mean[a];
-        sums.xx += d[0] * d[0], sums.xy += d[0] * d[1], sums.xz += d[0] * d[2];
-        sums.yy += d[1] * d[1], sums.yz += d[1] * d[2], sums.zz += d[2] * d[2];
-      }
-      const PlaneFit fit = fit_plane(sums, static_cast<double>(found));
-      normals[3 * row] = fit.x, normals[3 * row + 1] = fit.y, normals[3 * row + 2] = fit.z;
-      eigenvalues[3 * row] = fit.low, eigenvalues[3 * row + 1] = fit.middle, eigenvalues[3 * row + 2] = fit.high;
-      num_neighbors[row] = found;
-    };
-    NearestSearch search(tree, xyz, k, kFarthest, 0);
-    search.run(queries.data() + from, to - from, grouped, single);
+      num_neighbors[row] = k;  // each of a group has as many as it may
+    }
+  };
+  // The same sums as in fit_planes, one query at a time.
+  const auto single = [&](int64_t row, const Cloud& cloud, Nearest& nearest) {
+    const int64_t found = nearest.finish();
+    const float* points = xyz + 3 * cloud.first_row;
+    double mean[3] = {0, 0, 0};
+    for (int64_t i = 0; i < found; ++i)
+      for (int a = 0; a < 3; ++a)
+        mean[a] += static_cast<double>(points[3 * candidate_row(nearest[i]) + a]) - xyz[3 * row + a];
+    for (int a = 0; a < 3; ++a) mean[a] /= static_cast<double>(found);
+    Symmetric3 sums{};
+    for (int64_t i = 0; i < found; ++i) {
+      double d[3];
+      for (int a = 0; a < 3; ++a)
+        d[a] = static_cast<double>(points[3 * candidate_row(nearest[i]) + a]) - xyz[3 * row + a] - mean[a];
+      sums.xx += d[0] * d[0], sums.xy += d[0] * d[1], sums.xz += d[0] * d[2];
+      sums.yy += d[1] * d[1], sums.yz += d[1] * d[2], sums.zz += d[2] * d[2];
+    }
+    const PlaneFit fit = fit_plane(sums, static_cast<double>(found));
+    normals[3 * row] = fit.x, normals[3 * row + 1] = fit.y, normals[3 * row + 2] = fit.z;
+    eigenvalues[3 * row] = fit.low, eigenvalues[3 * row + 1] = fit.middle, eigenvalues[3 * row + 2] = fit.high;
+    num_neighbors[row] = found;
+  };
+  parallel_for(0, tree.num_leaves(), 16, [&](int64_t from, int64_t to) {
+    NearestSearch(tree, k, kFarthest).run_own(from, to, grouped, single);
   });
 }
 

@@ -19,12 +19,16 @@ class RadiusSearch {
       const int64_t* key_offsets, int64_t num_clouds, float radius, int64_t* row_splits);
 
   // Writes rows of key and squared distances, row_splits[n] each, those of a query ascending by (distance, row).
-  void write(int64_t* indices, float* distances) const;
+  void write(int64_t* indices, float* distances);
 
  private:
+  template <class Visit>
+  void for_each_block(const Visit& visit);
+
   const int64_t* row_splits_;
+  const int64_t* query_offsets_;
   PointTree tree_;
-  std::vector<Query> queries_;
+  CurveOrder queries_;
   std::vector<std::vector<Candidate>> found_;  // per block of queries, one query after the other
 };
 

@@ -28,7 +28,7 @@ std::tuple<Tensor, Tensor, Tensor> radius_search_ragged_on_cpu(
   key_offsets = cloud_offsets(key_offsets, key.size(0), "radius_search: key_offsets");
   const int64_t n = query.size(0);
   Tensor row_splits = new_int64(query, {n + 1});
-  const RadiusSearch search(
+  RadiusSearch search(
       data<float>(query), n, data<int64_t>(query_offsets), data<float>(key), key.size(0), data<int64_t>(key_offsets),
       key_offsets.numel() - 1, static_cast<float>(radius), mutable_data<int64_t>(row_splits));
   const int64_t total = data<int64_t>(row_splits)[n];
