@@ -73,7 +73,7 @@ FAULTS = {
     "sizes exchanged": ("box shape", lambda root: table(root, "sample_annotation", exchange)),
     "yaw off by 90 degrees": ("box shape", lambda root: table(root, "sample_annotation", turn)),
     "boxes beside objects": ("box points", lambda root: table(root, "sample_annotation", shift)),
-    "sensor turned the other way": ("poses", lambda root: table(root, "calibrated_sensor", mirror_mount)),
+    "sensor turned the other way": ("box points", lambda root: table(root, "calibrated_sensor", mirror_mount)),
     "labels cut off": ("unreadable", labels(lambda values: values[:-7])),
     "labels out of range": ("labels", labels(lambda values: values * 0 + 77)),
     "scan lost": ("unreadable", lost_scan),
