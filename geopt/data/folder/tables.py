@@ -129,14 +129,12 @@ def parse_npz(data: bytes) -> NDArray | dict[str, NDArray]:
     arrays = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for entry in archive.infolist():
-                if not entry.filename.endswith(".npy"):
-                    continue
+            entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+            if sum(entry.file_size for entry in entries) > MAX_BYTES:  # no entry unpacks to more than it says
+                raise ValueError(f"must not unpack to more than {MAX_BYTES} bytes")
+            for entry in entries:
                 with archive.open(entry) as file:
-                    content = file.read(MAX_BYTES + 1)
-                if len(content) > MAX_BYTES:
-                    raise ValueError(f"must not unpack to more than {MAX_BYTES} bytes")
-                arrays[entry.filename.removesuffix(".npy")] = parse_npy(content)
+                    arrays[entry.filename.removesuffix(".npy")] = parse_npy(file.read())
     except ValueError:
         raise
     except Exception as error:  # zipfile raises NotImplementedError, RuntimeError, EOFError, zlib.error, ...

@@ -173,6 +173,17 @@ def test_archives_that_unpack_to_gigabytes_are_refused(tmp_path, monkeypatch):
             read_scan(tmp_path / name)
 
 
+def test_the_arrays_of_an_archive_share_what_it_may_unpack_to(tmp_path, monkeypatch):
+    monkeypatch.setattr("geopt.data.folder.tables.MAX_BYTES", 100_000)
+    few, many = tmp_path / "few.npz", tmp_path / "many.npz"
+    column = np.ones(5000, np.float32)  # 20 kB
+    np.savez_compressed(few, x=column, y=column, z=column)
+    assert len(read_scan(few).columns["x"]) == 5000
+    np.savez_compressed(many, x=column, y=column, z=column, **{f"other{n}": column for n in range(3)})
+    with pytest.raises(ValueError, match=r"many\.npz must not unpack to more than 100000 bytes"):
+        read_scan(many)
+
+
 @pytest.mark.parametrize("width", [3, 4, 5])
 def test_the_width_of_a_bin_file_is_told_whatever_its_size(width, tmp_path):
     points = writers.cloud(5040)  # 2 to 10 divide it
