@@ -1,7 +1,8 @@
-"""Builds the compiled ops with ninja: C++ always, CUDA where nvcc is found.
+"""Builds the compiled ops: C++ always, CUDA where nvcc is found; with ninja, which compiles only what changed, where it is.
 
 GEOPT_CUDA=auto|0|1     auto builds CUDA objects when nvcc is there, 1 insists on it, 0 leaves them out
 GEOPT_CUDA_ARCHS=LIST   such as "80;90;120"; "+PTX" after the last one adds forward compatibility
+GEOPT_HOST=1|0          0 builds without geopt._host where pybind11 is missing: ops, geometry and targets need none of it
 MAX_JOBS=N              compilers at once
 """
 
@@ -13,7 +14,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -99,16 +102,15 @@ def gencode(archs: str) -> list[str]:
 
 
 def quote(path: object) -> str:
-    """For the shell that ninja calls; a dollar is ninja's own first."""
-    return shlex.quote(str(path)).replace("$", "$$")
+    return shlex.quote(str(path))
 
 
 def escape(path: object) -> str:
     return str(path).replace("$", "$$").replace(":", "$:").replace(" ", "$ ")
 
 
-class BuildWithNinja(build_ext):
-    """The shared libraries from csrc/, incremental, with ninja."""
+class BuildLibraries(build_ext):
+    """The shared libraries from csrc/."""
 
     def build_extension(self, ext: Extension) -> None:
         out = Path(self.get_ext_fullpath(ext.name)).resolve()
@@ -127,7 +129,7 @@ def build_ops(out: Path) -> None:
     flags = [*CXX_FLAGS, f"-DTORCH_TARGET_VERSION={TORCH_TARGET}", f"-isystem {quote(torch / 'include')}"]
     libraries = [f"-L{quote(torch / 'lib')}", "-Wl,--no-as-needed -ltorch -Wl,--as-needed", "-lc10", "-ltorch_cpu"]
     sources = [*(ROOT / "csrc" / "common").glob("*.cpp"), *(ROOT / "csrc" / "ops").glob("*/*.cpp")]
-    nvcc_rule, build_info = [], ""
+    nvcc_command, build_info = None, ""
     if nvcc:
         home = toolkit_root(nvcc)
         version = re.search(r"release ([\d.]+)", subprocess.check_output([nvcc, "--version"], text=True))
@@ -140,24 +142,20 @@ def build_ops(out: Path) -> None:
         build_info += f"-DGEOPT_NVCC_VERSION='\"{version.group(1) if version else 'unknown'}\"'"
         # cudart is static, so that one library serves machines with and without CUDA.
         libraries += [f"-L{quote(home / 'lib64')}", "-lcudart_static -ldl -lrt -lpthread"]
-        nvcc_flags = [
-            "-O3 -std=c++17 --fmad=false -DGEOPT_WITH_CUDA --threads 2",
-            "-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off",
-            f"-ccbin {CXX} -I{quote(ROOT / 'csrc')}",
-            *gencode(archs),
-        ]
-        nvcc_rule = [
-            "rule nvcc",
-            f"  command = {quote(nvcc)} -MD -MF $out.d {' '.join(nvcc_flags)} -c $in -o $out",
-            "  depfile = $out.d",
-            "  deps = gcc",
-            "  description = nvcc $name",
-        ]
-        sources += (ROOT / "csrc" / "ops").glob("*/*.cu")
+        nvcc_command = " ".join(
+            [
+                f"{quote(nvcc)} -MD -MF $out.d -O3 -std=c++17 --fmad=false -DGEOPT_WITH_CUDA --threads 2",
+                "-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off",
+                f"-ccbin {CXX} -I{quote(ROOT / 'csrc')}",
+                *gencode(archs),
+                "-c $in -o $out",
+            ]
+        )
+        sources += [*(ROOT / "csrc" / "common").glob("*.cu"), *(ROOT / "csrc" / "ops").glob("*/*.cu")]
         say(f"CUDA kernels for {archs} with {nvcc}")
     # To one file alone, so that other architectures do not compile all of them again.
     own_flags = {"csrc/common/module.cpp": build_info}
-    run_ninja("cuda" if nvcc else "cpu", out, sources, flags, libraries, nvcc_rule, own_flags)
+    compile_and_link("cuda" if nvcc else "cpu", out, sources, flags, libraries, nvcc_command, own_flags)
 
 
 def build_host(out: Path) -> None:
@@ -165,54 +163,90 @@ def build_host(out: Path) -> None:
     try:
         import pybind11
     except ImportError:
+        if os.environ.get("GEOPT_HOST", "1") == "0":
+            return say("pybind11 not found, GEOPT_HOST=0: evaluators and range images are left out")
         sys.exit("geopt build: pybind11 is not installed in this environment; pip install pybind11")
     flags = [*CXX_FLAGS, f"-isystem {quote(pybind11.get_include())}"]
-    run_ninja("host", out, [*(ROOT / "csrc" / "host").glob("*.cpp")], flags, ["-lpthread"], [], {})
+    compile_and_link("host", out, [*(ROOT / "csrc" / "host").glob("*.cpp")], flags, ["-lpthread"], None, {})
 
 
-def run_ninja(
+def compile_and_link(
     name: str,
     out: Path,
     sources: list[Path],
     flags: list[str],
     libraries: list[str],
-    more_rules: list[str],
+    nvcc_command: str | None,
     own_flags: dict[str, str],
 ) -> None:
-    """Compile and link one library; objects stay in build/, so that a second build compiles only what changed."""
+    """Compile and link one library; objects stay in build/, so that with ninja a second build compiles what changed."""
     folder = ROOT / "build" / f"{sys.implementation.cache_tag}-{name}"
     folder.mkdir(parents=True, exist_ok=True)
     flags = [*flags, quote(f"-ffile-prefix-map={ROOT}=geopt")]
     flags += [f"-I{quote(path)}" for path in (ROOT / "csrc", sysconfig.get_paths()["include"])]
     if platform.machine() == "x86_64":
         flags.append("-march=x86-64-v2")  # wider instructions are chosen at run time
-    rules = [
-        "ninja_required_version = 1.5",
-        "rule cxx",
-        f"  command = {CXX} -MMD -MF $out.d {' '.join(flags)} $own -c $in -o $out",
-        "  depfile = $out.d",
-        "  deps = gcc",
-        "  description = c++ $name",
-        "rule link",
-        f"  command = {CXX} -shared -o $out $in {' '.join(libraries)} -s -Wl,--exclude-libs,ALL",
-        "  description = link $out",
-        *more_rules,
-    ]
-    objects = []
+    commands = {
+        "cxx": f"{CXX} -MMD -MF $out.d {' '.join(flags)} $own -c $in -o $out",
+        "link": f"{CXX} -shared -o $out $in {' '.join(libraries)} -s -Wl,--exclude-libs,ALL",
+    }
+    if nvcc_command:
+        commands["nvcc"] = nvcc_command
+    steps = []
     for source in sorted(sources):
         shown = source.relative_to(ROOT).as_posix()
-        objects.append(folder / (shown.replace("/", "_") + ".o"))
+        target = folder / (shown.replace("/", "_") + ".o")
         rule = "nvcc" if source.suffix == ".cu" else "cxx"
-        rules += [f"build {escape(objects[-1])}: {rule} {escape(source)}", f"  name = {shown}"]
-        rules += [f"  own = {own_flags[shown]}"] if shown in own_flags else []
-    rules.append(f"build {escape(out)}: link {' '.join(escape(o) for o in objects)}")
-    (folder / "build.ninja").write_text("\n".join(rules) + "\n")
+        steps.append(Step(rule, [source], target, shown, own_flags.get(shown, "")))
+    steps.append(Step("link", [step.target for step in steps], out, out.name, ""))
+    jobs = int(os.environ.get("MAX_JOBS", 0))
     ninja = shutil.which("ninja") or shutil.which("ninja", path=str(Path(sys.executable).parent))
-    if ninja is None:
-        sys.exit("geopt build: ninja was not found; pip install ninja")
-    jobs = os.environ.get("MAX_JOBS")
-    if subprocess.run([ninja, "-C", str(folder), *(["-j", jobs] if jobs else [])]).returncode:
+    if ninja:
+        (folder / "build.ninja").write_text(ninja_file(commands, steps))
+        done = subprocess.run([ninja, "-C", str(folder), *(["-j", str(jobs)] if jobs else [])]).returncode == 0
+    else:
+        say("ninja not found: compiling every file (pip install ninja compiles only what changed)")
+        done = run_all(commands, steps, jobs or os.cpu_count() or 1)
+    if not done:
         sys.exit("geopt build: compilation failed, see above")
+
+
+class Step(NamedTuple):
+    """One call of a compiler."""
+
+    rule: str
+    inputs: list[Path]
+    target: Path
+    name: str
+    own: str  # flags for this file alone
+
+
+def ninja_file(commands: dict[str, str], steps: list[Step]) -> str:
+    """A dollar or colon in a path is ninja's own, unless escaped; $in, $out and $own are ninja's variables."""
+    lines = ["ninja_required_version = 1.5"]
+    for rule, command in commands.items():
+        variables = re.sub(r"\$(?!(in|out|own)\b)", "$$", command)
+        lines += [f"rule {rule}", f"  command = {variables}", f"  description = {rule} $name"]
+        lines += [] if rule == "link" else ["  depfile = $out.d", "  deps = gcc"]
+    for step in steps:
+        lines += [f"build {escape(step.target)}: {step.rule} {' '.join(map(escape, step.inputs))}"]
+        lines += [f"  name = {step.name}", f"  own = {step.own.replace('$', '$$')}"]
+    return "\n".join(lines) + "\n"
+
+
+def run_all(commands: dict[str, str], steps: list[Step], jobs: int) -> bool:
+    """Compile side by side, CUDA first since it takes longest, then link."""
+
+    def run(step: Step) -> bool:
+        values = {"in": " ".join(quote(path) for path in step.inputs), "out": quote(step.target)}
+        values["own"] = step.own
+        command = re.sub(r"\$(in|out|own)\b", lambda match: values[match.group(1)], commands[step.rule])
+        print(f"{step.rule} {step.name}", flush=True)
+        return subprocess.run(command, shell=True).returncode == 0
+
+    with ThreadPoolExecutor(jobs) as pool:
+        compiled = all(pool.map(run, sorted(steps[:-1], key=lambda step: step.rule != "nvcc")))
+    return compiled and run(steps[-1])
 
 
 class BuildWithResources(build_py):
@@ -233,5 +267,5 @@ class BuildWithResources(build_py):
 
 setup(
     ext_modules=[Extension("geopt._C", sources=[], py_limited_api=True), Extension("geopt._host", sources=[])],
-    cmdclass={"build_ext": BuildWithNinja, "build_py": BuildWithResources},
+    cmdclass={"build_ext": BuildLibraries, "build_py": BuildWithResources},
 )
