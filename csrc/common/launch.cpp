@@ -7,7 +7,10 @@
 
 #ifdef GEOPT_WITH_CUDA
 #include "ops/box_iou/box_iou.h"
+#include "ops/cell_pca/cell_pca.h"
+#include "ops/farthest_point_sample/farthest_point_sample.h"
 #include "ops/nms/nms.h"
+#include "ops/points_in_boxes/points_in_boxes.h"
 #include "ops/segment_reduce/segment_reduce.h"
 #include "ops/voxelize/voxelize.h"
 #endif
@@ -20,7 +23,15 @@ int64_t launch_blocks(int64_t count, int64_t items_per_block) { return blocks_fo
 // n rows, m of whatever else the op counts. Without a GPU what CUB needs is not in it: CUB asks the device.
 int64_t workspace_bytes(std::string op, int64_t n, int64_t m) {
 #ifdef GEOPT_WITH_CUDA
-  if (op == "voxel_index") return voxel_index_cuda_workspace(n, static_cast<int>(m));
+  if (op == "voxel_index") {  // m clouds of 2^m cells each
+    KeyLayout layout{};
+    layout.num_levels = 3;
+    layout.cells_per_cloud = int64_t{1} << m;
+    return voxel_index_cuda_workspace(n, m, layout);
+  }
+  if (op == "farthest_point_sample") return farthest_point_sample_cuda_workspace(n, m);
+  if (op == "points_in_boxes") return points_in_boxes_cuda_workspace(n);
+  if (op == "cell_pca") return cell_pca_cuda_workspace(n);
   if (op == "segment_reduce") return segment_reduce_cuda_workspace(n, m);
   if (op == "box_iou") return box_iou_cuda_workspace(n, m);
   if (op == "nms_kept") return nms_cuda_workspace(n);

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/macros.h"
+
 namespace geopt {
 
 // Blocks of a launch at most, along x; they stride over what is left. A quarter of a million fill every GPU many times
@@ -12,7 +14,7 @@ namespace geopt {
 constexpr int64_t kMaxBlocks = int64_t{1} << 18;
 
 // Whole number of `unit` that hold `count`; right up to the largest count.
-inline int64_t units_for(int64_t count, int64_t unit) { return count / unit + (count % unit != 0); }
+GEOPT_HD int64_t units_for(int64_t count, int64_t unit) { return count / unit + (count % unit != 0); }
 
 // Blocks for `count` items, of which a block takes so many at a time: its number of threads where each takes one, its
 // number of warps where a warp does, or 1. Never 0, since a launch without a block is an error.
@@ -47,6 +49,17 @@ __device__ inline int64_t num_threads() { return gridDim.x * static_cast<int64_t
 // The same for items that a whole warp takes; blocks have a multiple of 32 threads.
 __device__ inline int64_t first_warp() { return first_thread() / 32; }
 __device__ inline int64_t num_warps() { return num_threads() / 32; }
+
+// The cloud that holds a row: the last with offsets[cloud] <= row. Empty clouds are passed over.
+__device__ inline int64_t cloud_of_row(const int64_t* offsets, int64_t num_clouds, int64_t row) {
+  int64_t low = 0, high = num_clouds;
+  while (high - low > 1) {
+    const int64_t middle = (low + high) / 2;
+    if (offsets[middle] <= row) low = middle;
+    else high = middle;
+  }
+  return low;
+}
 #endif
 
 }  // namespace geopt

@@ -35,7 +35,17 @@ KERNELS = {
 
 
 # Ops whose CUDA kernel is part of a CUDA build: without it they refuse CUDA tensors. The others have no CUDA kernel yet.
-WITH_CUDA_KERNEL = ("voxel_index", "segment_reduce", "box_iou", "nms_kept")
+WITH_CUDA_KERNEL = (
+    "voxel_index",
+    "segment_reduce",
+    "cell_coords",
+    "cell_sums",
+    "cell_pca",
+    "farthest_point_sample",
+    "points_in_boxes",
+    "box_iou",
+    "nms_kept",
+)
 
 # Looked up once: torch.compile cannot trace the question.
 _COMPILED = {

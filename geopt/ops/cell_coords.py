@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from geopt import reference
 from geopt.ops import _check
-from geopt.ops._library import has_kernel
 
 
 def cell_coords(keys: Tensor, shape: tuple[int, int, int], ratios: Sequence[tuple[int, int, int]] = ()) -> Tensor:
@@ -27,15 +25,14 @@ def cell_coords(keys: Tensor, shape: tuple[int, int, int], ratios: Sequence[tupl
         ValueError: ``keys`` is not (M,), or a number of cells is below 1.
         TypeError: ``keys`` is not int64.
 
-    Not differentiable. CUDA tensors run the torch reference.
+    Not differentiable. The same integers on every device.
     """
     op = "cell_coords"
     _check.tensor(op, "keys", keys, "(M)", (torch.int64,))
     for name, cells in (("shape", shape), *(("each of ratios", ratio) for ratio in ratios)):
         if len(cells) != 3 or any(count < 1 for count in cells):
             raise ValueError(f"{op}: {name} must be three whole numbers >= 1, got {cells}")
-    if not has_kernel(op, keys.device.type):
-        return reference.cell_coords(keys, shape, ratios)
+    _check.compiled(op, op, "keys", keys)
     return torch.ops.geopt.cell_coords(keys, shape, [count for ratio in ratios for count in ratio])
 
 

@@ -7,9 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from geopt import reference
 from geopt.ops import _check
-from geopt.ops._library import has_kernel
 
 
 class CellPCA(NamedTuple):
@@ -49,8 +47,7 @@ def cell_pca(
             even, or the tensors are on two devices.
         TypeError: a dtype does not fit.
 
-    Not differentiable. Float64 inside; the same bits with any number of threads. CUDA tensors run the torch reference,
-    equal to rounding.
+    Not differentiable. Float64 inside; the same bits on every device and with any number of threads.
     """
     op = "cell_pca"
     _check.tensor(op, "points", points, "(P, 3)", (torch.float64,))
@@ -74,8 +71,7 @@ def cell_pca(
     for name, value in (("member_starts", member_starts), ("coords_bxyz", coords_bxyz), ("rows", rows)):
         _check.same_device(op, name, value, "points", points)
     points, centers = points.detach(), None if centers is None else centers.detach()
-    if not has_kernel("cell_pca", points.device.type):
-        return CellPCA(*reference.cell_pca(points, member_starts, coords_bxyz, shape, window, rows, centers))
+    _check.compiled(op, op, "points", points)
     about = points.new_empty(0, 3) if centers is None else centers
     return CellPCA(
         *torch.ops.geopt.cell_pca(points, member_starts, coords_bxyz, about, shape, window, centers is not None, rows)

@@ -7,9 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from geopt import reference
 from geopt.ops import _check
-from geopt.ops._library import has_kernel
 
 
 def farthest_point_sample(xyz: Tensor, offsets: Tensor, num_samples: int, start: int = 0) -> Tensor:
@@ -31,8 +29,8 @@ def farthest_point_sample(xyz: Tensor, offsets: Tensor, num_samples: int, start:
         ValueError: a cloud has fewer than ``num_samples`` finite points or no row ``start``, or a shape does not fit.
         TypeError: ``xyz`` is not float32, ``offsets`` not int64, or a number not an int.
 
-    Not differentiable. The same rows on every device and with any number of threads, which share out the clouds. CUDA
-    tensors run the torch reference: one pass over the cloud per pick.
+    Not differentiable. The same rows on every device and with any number of threads, which share out the clouds; on CUDA
+    each cloud has one thread block. The checks of ``offsets`` and of the points wait for the GPU.
     Source: Eldar et al., The farthest point strategy for progressive image sampling, IEEE TIP 1997.
     """
     op = "farthest_point_sample"
@@ -43,8 +41,7 @@ def farthest_point_sample(xyz: Tensor, offsets: Tensor, num_samples: int, start:
     _check.whole_number(op, "start", start, least=0)
     if not torch.compiler.is_compiling():
         _check_clouds(op, xyz, offsets, num_samples, start)
-    if not has_kernel(op, xyz.device.type):
-        return reference.farthest_point_sample(xyz, offsets, num_samples, start)
+    _check.compiled(op, op, "xyz", xyz)
     return torch.ops.geopt.farthest_point_sample(xyz, offsets, num_samples, start)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geopt import reference
 from geopt.ops import _check
-from geopt.ops._library import has_kernel
 
 
 def points_in_boxes(
@@ -35,8 +33,7 @@ def points_in_boxes(
             clouds, or the tensors are on two devices.
         TypeError: ``xyz`` is not float32, ``boxes`` not floating point, or offsets not int64.
 
-    Not differentiable. The same rows with any number of threads. CUDA tensors run the torch reference: one pass over a
-    cloud per box.
+    Not differentiable. The same rows on every device and with any number of threads.
     """
     op = "points_in_boxes"
     _check.points(op, "xyz", xyz)
@@ -46,8 +43,7 @@ def points_in_boxes(
     box_offsets = _check.clouds(op, "box_offsets", box_offsets, "boxes", boxes)
     _check.same_clouds(op, "offsets", offsets, "box_offsets", box_offsets)
     xyz, boxes = xyz.detach(), boxes.detach().to(torch.float64)
-    if not has_kernel(op, xyz.device.type):
-        return reference.points_in_boxes(xyz, boxes, offsets, box_offsets)
+    _check.compiled(op, op, "xyz", xyz)
     return torch.ops.geopt.points_in_boxes(xyz, boxes, offsets, box_offsets)
 
 

@@ -28,10 +28,13 @@ def test_the_largest_count_does_not_overflow():
     assert torch.ops.geopt.launch_blocks(2**63 - 1, 1024) == torch.ops.geopt.launch_blocks(2**40, 1)
 
 
-# op, what its second number is, and bytes that results in device memory need at least for n rows and m of those.
+# op, its second number, and bytes that n rows and m of whatever else the op counts need at least.
 LEAST = {
-    "voxel_index": (3, lambda n, m: 2 * 4 * n),
-    "segment_reduce": (1000, lambda n, m: 2 * 4 * n + 8 * m),
+    "voxel_index": (16, lambda n, m: 2 * (4 + 4) * n),  # clouds, and 2^16 cells in each
+    "segment_reduce": (1000, lambda n, m: 2 * (4 + 4) * n + 8 * m),
+    "farthest_point_sample": (4, lambda n, m: 2 * (8 + 4) * n + 4 * 4 * n + 24 * m),
+    "cell_pca": (0, lambda n, m: 2 * 16 * n),
+    "points_in_boxes": (0, lambda n, m: 64 * n),
     "box_iou": (1000, lambda n, m: 80 * (n + m)),
     "nms_kept": (0, lambda n, m: 80 * n),
 }

@@ -22,15 +22,16 @@ Buffers cut(void* workspace, int64_t n, int64_t m) {
 }
 
 template <class T>
-__global__ void make_boxes(const T* rows, int64_t n, int64_t columns, bool volume, TurnedBox* boxes) {
+__global__ void __launch_bounds__(kThreads) make_boxes(const T* rows, int64_t n, int64_t columns, bool volume, TurnedBox* boxes) {
   for (int64_t i = first_thread(); i < n; i += num_threads()) boxes[i] = make_turned_box(rows + i * columns, volume);
 }
 
 template <class T>
-__global__ void iou_of_pairs(const TurnedBox* a, const TurnedBox* b, int64_t num_pairs, int64_t m, T* iou) {
+__global__ void __launch_bounds__(kThreads) iou_of_pairs(const TurnedBox* a, const TurnedBox* b, int64_t num_pairs, int64_t m, T* iou) {
   for (int64_t pair = first_thread(); pair < num_pairs; pair += num_threads()) {
-    const TurnedBox& one = a[pair / m];
-    const TurnedBox& other = b[pair % m];
+    const int64_t row = pair / m;
+    const TurnedBox& one = a[row];
+    const TurnedBox& other = b[pair - row * m];
     const bool passed_over = out_of_reach(one.x, one.y, one.reach, other.x, other.y, other.reach);
     iou[pair] = passed_over ? T(0) : static_cast<T>(box_iou(one, other));
   }

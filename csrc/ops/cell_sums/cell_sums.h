@@ -22,4 +22,10 @@ void cell_sums_cpu(
     const float* xyz, const int64_t* order, const int64_t* starts, int64_t num_cells, const double lower[3],
     const int64_t* sweep_rows, int64_t* sums, int64_t* lowest_sweep);
 
+#ifdef GEOPT_WITH_CUDA
+int cell_sums_cuda(
+    const float* xyz, const int64_t* order, const int64_t* starts, int64_t num_cells, const double lower[3],
+    const int64_t* sweep_rows, int64_t* sums, int64_t* lowest_sweep, void* stream);
+#endif
+
 }  // namespace geopt

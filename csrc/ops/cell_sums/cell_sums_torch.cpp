@@ -32,6 +32,31 @@ std::tuple<Tensor, Tensor> cell_sums_on_cpu(
   return {sums, lowest};
 }
 
+#ifdef GEOPT_WITH_CUDA
+std::tuple<Tensor, Tensor> cell_sums_on_cuda(
+    Tensor xyz, Tensor order, Tensor starts, double lower_x, double lower_y, double lower_z,
+    std::optional<Tensor> sweep_rows) {
+  const torch::stable::accelerator::DeviceGuard guard(xyz.get_device());
+  void* stream = current_cuda_stream(xyz.get_device());
+  xyz = torch::stable::contiguous(xyz);
+  order = torch::stable::contiguous(order);
+  starts = torch::stable::contiguous(starts);
+  Tensor rows;
+  if (sweep_rows.has_value()) rows = torch::stable::contiguous(*sweep_rows);
+  const int64_t num_cells = starts.numel() - 1;
+  Tensor sums = new_int64(xyz, {num_cells, 3});
+  Tensor lowest = new_int64(xyz, {sweep_rows.has_value() ? num_cells : 0});
+  const double lower[3] = {lower_x, lower_y, lower_z};
+  check_cuda(
+      cell_sums_cuda(
+          data<float>(xyz), data<int64_t>(order), data<int64_t>(starts), num_cells, lower,
+          sweep_rows.has_value() ? data<int64_t>(rows) : nullptr, mutable_data<int64_t>(sums),
+          mutable_data<int64_t>(lowest), stream),
+      "cell_sums");
+  return {sums, lowest};
+}
+#endif
+
 }  // namespace
 }  // namespace geopt
 
@@ -42,3 +67,7 @@ STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) {
 }
 
 STABLE_TORCH_LIBRARY_IMPL(geopt, CPU, m) { m.impl("cell_sums", TORCH_BOX(&geopt::cell_sums_on_cpu)); }
+
+#ifdef GEOPT_WITH_CUDA
+STABLE_TORCH_LIBRARY_IMPL(geopt, CUDA, m) { m.impl("cell_sums", TORCH_BOX(&geopt::cell_sums_on_cuda)); }
+#endif

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "common/distance.h"
 #include "common/parallel.h"
 
 namespace geopt {
@@ -17,13 +16,7 @@ void points_in_boxes_cpu(
     int64_t cloud = std::upper_bound(offsets, offsets + num_clouds + 1, from) - offsets - 1;
     for (int64_t i = from; i < to; ++i) {
       while (i >= offsets[cloud + 1]) ++cloud;
-      rows[i] = -1;
-      if (!is_finite_point(xyz + 3 * i)) continue;
-      for (int64_t b = box_offsets[cloud]; b < box_offsets[cloud + 1]; ++b)
-        if (in_box(made[b], xyz + 3 * i)) {
-          rows[i] = b;
-          break;
-        }
+      rows[i] = first_box_around(made.data(), box_offsets[cloud], box_offsets[cloud + 1], xyz + 3 * i);
     }
   });
 }

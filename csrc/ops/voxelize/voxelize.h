@@ -24,15 +24,15 @@ VoxelIndex voxel_index_cpu(
 
 #ifdef GEOPT_WITH_CUDA
 // The same in two steps on a stream, since the sizes are known only after the sort.
-// Bytes of workspace for n points; keys and rows stay in it between the steps.
-int64_t voxel_index_cuda_workspace(int64_t n, int num_levels);
+// Bytes of workspace; sorted keys and rows stay in it between the steps.
+int64_t voxel_index_cuda_workspace(int64_t n, int64_t num_clouds, const KeyLayout& layout);
 // Sorts and counts: counts is (1 + num_levels) int64 on the device: K, then M_l per level. Returns a cudaError_t.
 int voxel_index_cuda_sort(
     const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, const KeyLayout& layout, void* workspace,
     int64_t workspace_bytes, int64_t* counts, void* stream);
 // Writes the results; keys and starts are laid one level after the other (starts with M_l + 1 each).
 int voxel_index_cuda_write(
-    int64_t n, const KeyLayout& layout, const int64_t* host_counts, void* workspace, int64_t* order,
+    int64_t n, int64_t num_clouds, const KeyLayout& layout, const int64_t* host_counts, void* workspace, int64_t* order,
     int64_t* point_to_token, int64_t* keys, int64_t* starts, void* stream);
 #endif
 

@@ -12,6 +12,8 @@ KeyLayout checked_layout(
       shape.size() == 3 && ratios.size() % 3 == 0, "voxel_index: shape must have 3 entries, ratios 3 a level");
   const int num_levels = 1 + static_cast<int>(ratios.size() / 3);
   STD_TORCH_CHECK(num_levels <= kMaxLevels, "voxel_index: at most ", kMaxLevels, " levels");
+  for (const int64_t cells : shape)
+    STD_TORCH_CHECK(cells > 0 && cells < int64_t{1} << 31, "voxel_index: cells along an axis must fit int32");
   return make_layout(lower, size, shape.data(), num_levels, ratios.data());
 }
 
@@ -61,13 +63,13 @@ Result voxel_index_on_cuda(
   void* stream = current_cuda_stream(device);
   xyz = torch::stable::contiguous(xyz);
   offsets = torch::stable::contiguous(offsets);
-  const int64_t n = xyz.size(0);
-  const int64_t bytes = voxel_index_cuda_workspace(n, layout.num_levels);
+  const int64_t n = xyz.size(0), num_clouds = offsets.numel() - 1;
+  const int64_t bytes = voxel_index_cuda_workspace(n, num_clouds, layout);
   Tensor workspace = torch::stable::new_empty(xyz, std::vector<int64_t>{bytes}, ScalarType::Byte);
   Tensor counts = new_int64(xyz, {1 + layout.num_levels});
   check_cuda(
       voxel_index_cuda_sort(
-          data<float>(xyz), n, data<int64_t>(offsets), offsets.numel() - 1, layout, workspace.mutable_data_ptr(), bytes,
+          data<float>(xyz), n, data<int64_t>(offsets), num_clouds, layout, workspace.mutable_data_ptr(), bytes,
           mutable_data<int64_t>(counts), stream),
       "voxel_index");
   // The one read-back of this op: the sizes of the results.
@@ -82,7 +84,7 @@ Result voxel_index_on_cuda(
   Tensor starts = new_int64(xyz, {num_cells + layout.num_levels});
   check_cuda(
       voxel_index_cuda_write(
-          n, layout, host, workspace.mutable_data_ptr(), mutable_data<int64_t>(order),
+          n, num_clouds, layout, host, workspace.mutable_data_ptr(), mutable_data<int64_t>(order),
           mutable_data<int64_t>(point_to_token), mutable_data<int64_t>(keys), mutable_data<int64_t>(starts), stream),
       "voxel_index");
   return {order, point_to_token, keys, starts, torch::stable::narrow(host_counts, 0, 1, layout.num_levels)};
