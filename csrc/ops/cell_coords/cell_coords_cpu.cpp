@@ -6,6 +6,7 @@
 #include "common/parallel.h"
 
 namespace geopt {
+
 void cell_coords_cpu(const int64_t* keys, int64_t n, const KeyLayout& layout, int32_t* coords) {
   // A table of more slots than cells would cost more than it saves.
   const int64_t num_slots = layout.divisor[0], tabled = num_slots <= n ? num_slots : 0;
