@@ -180,7 +180,7 @@ def test_pretrain_leaves_a_whole_run_folder_and_goes_on_after_sigterm(dataset, t
     assert done.returncode == 0, done.stderr
     assert list(losses(tmp_path / "run")) == list(range(1, 41))
     left = {path.name for path in (tmp_path / "run").iterdir() if not path.name.startswith(".")}
-    files = {"config.yaml", "versions.json", "metrics.jsonl", "encoder.safetensors", "report.html"}
+    files = {"config.yaml", "versions.json", "metrics.jsonl", "encoder.safetensors", "report.html", "datasets.json"}
     files |= {"preview.png"} if importlib.util.find_spec("matplotlib") else set()
     assert left == {*files, "baseline.safetensors", "checkpoints"}
 
