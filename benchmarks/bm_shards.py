@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import waymo_files
 from bm_waymo_reader import drive
-from timing import processor
 
 from geopt import packing
+from geopt.bench.run import processor
 from geopt.data import NuScenes
 from geopt.data.formats import open_source
 from geopt.data.source import Source

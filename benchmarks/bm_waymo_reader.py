@@ -21,9 +21,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import waymo_files
-from timing import processor
 
 from geopt import _host
+from geopt.bench.run import processor
 from geopt.data import Waymo, WaymoConfig
 from geopt.data.waymo import laser_points
 

@@ -87,7 +87,7 @@ def facts() -> dict[str, str]:
             continue
     return {
         "date": str(datetime.date.today()),
-        "processor": _processor(),
+        "processor": processor(),
         "load": f"{os.getloadavg()[0]:.1f}",
         "geopt": __version__,
         "SIMD": build["simd"],
@@ -106,7 +106,7 @@ def _nothing(_: Any) -> None:
     """In the place of what ran elsewhere."""
 
 
-def _processor() -> str:
+def processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
