@@ -3,6 +3,9 @@
 # make test-long  the checks that take minutes
 # make build      compile the ops into the checkout
 # make lint       ruff and mypy
+# make sanitize        the kernels without torch under the sanitizers of addresses, undefined behaviour and threads
+# make cross-aarch64   the libraries for 64-bit Arm, with g++-aarch64-linux-gnu
+# make many-torches    the tests of ops on one wheel beside other versions of torch, which it downloads
 #
 # TORCH_INDEX=URL takes torch from another index (such as the one of CPU builds), VENV=DIR sets the environment's folder,
 # GEOPT_CUDA=0 leaves CUDA out.
@@ -19,10 +22,10 @@ PY := $(VENV)/bin/python
 export OMP_WAIT_POLICY = passive
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup build demo test test-long lint clean
+.PHONY: help setup build demo test test-long lint sanitize cross-aarch64 many-torches clean
 
 help:
-	@sed -n '1,5p' Makefile | cut -c3-
+	@sed -n '1,8p' Makefile | cut -c3-
 
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)
@@ -43,7 +46,7 @@ demo: build
 	$(VENV)/bin/geopt demo $(DEMO)
 
 # CUDA for one architecture only: enough to prove that everything compiles, links and loads.
-test test-long: export GEOPT_CUDA_ARCHS ?= 90
+test test-long many-torches: export GEOPT_CUDA_ARCHS ?= 90
 
 test: build
 	$(PY) -m pytest -n $(JOBS) -m "not long" tests
@@ -53,6 +56,19 @@ test-long: build
 
 lint: setup
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy geopt
+
+sanitize:
+	$(MAKE) -C csrc/tests
+	$(MAKE) -C csrc/tests SANITIZE=thread
+
+cross-aarch64: export GEOPT_CUDA = 0
+cross-aarch64: export CXX = aarch64-linux-gnu-g++
+cross-aarch64: export SETUPTOOLS_EXT_SUFFIX = .aarch64-linux-gnu.so
+cross-aarch64: setup
+	$(PY) setup.py -q build_ext --build-lib build/aarch64
+
+many-torches: setup
+	$(PY) benchmarks/many_torches.py
 
 clean:
 	rm -rf build dist *.egg-info geopt/*.so

@@ -3,11 +3,11 @@
 GEOPT_CUDA=auto|0|1     auto builds CUDA objects when nvcc is there, 1 insists on it, 0 leaves them out
 GEOPT_CUDA_ARCHS=LIST   such as "80;90;120"; "+PTX" after the last one adds forward compatibility
 GEOPT_HOST=1|0          0 builds without geopt._host where pybind11 is missing: ops, geometry and targets need none of it
+CXX=COMPILER            one for another processor (aarch64-linux-gnu-g++) builds libraries for that processor
 MAX_JOBS=N              compilers at once
 """
 
 import os
-import platform
 import re
 import shlex
 import shutil
@@ -89,6 +89,15 @@ def toolkit_root(nvcc: Path) -> Path:
     sys.exit(f"geopt build: no CUDA headers beside {nvcc}; set CUDA_HOME to the toolkit, or GEOPT_CUDA=0")
 
 
+def machine(compiler: str) -> str:
+    """The processor that a compiler compiles for, as ``x86_64``."""
+    return subprocess.check_output([*shlex.split(compiler), "-dumpmachine"], text=True).partition("-")[0]
+
+
+def is_cross_build() -> bool:
+    return machine(CXX) != os.uname().machine
+
+
 def gencode(archs: str) -> list[str]:
     flags = []
     for arch in filter(None, archs.split(";")):
@@ -128,6 +137,8 @@ def build_ops(out: Path) -> None:
     archs = os.environ.get("GEOPT_CUDA_ARCHS", DEFAULT_ARCHS)
     flags = [*CXX_FLAGS, f"-DTORCH_TARGET_VERSION={TORCH_TARGET}", f"-isystem {quote(torch / 'include')}"]
     libraries = [f"-L{quote(torch / 'lib')}", "-Wl,--no-as-needed -ltorch -Wl,--as-needed", "-lc10", "-ltorch_cpu"]
+    if is_cross_build():
+        libraries = []  # torch here is for another processor: its symbols stay open until the library is loaded
     sources = [*(ROOT / "csrc" / "common").glob("*.cpp"), *(ROOT / "csrc" / "ops").glob("*/*.cpp")]
     nvcc_command, build_info = None, ""
     if nvcc:
@@ -180,11 +191,12 @@ def compile_and_link(
     own_flags: dict[str, str],
 ) -> None:
     """Compile and link one library; objects stay in build/, so that with ninja a second build compiles what changed."""
-    folder = ROOT / "build" / f"{sys.implementation.cache_tag}-{name}"
+    processor = machine(CXX)
+    folder = ROOT / "build" / (f"{processor}-" * is_cross_build() + f"{sys.implementation.cache_tag}-{name}")
     folder.mkdir(parents=True, exist_ok=True)
     flags = [*flags, quote(f"-ffile-prefix-map={ROOT}=geopt")]
     flags += [f"-I{quote(path)}" for path in (ROOT / "csrc", sysconfig.get_paths()["include"])]
-    if platform.machine() == "x86_64":
+    if processor == "x86_64":
         flags.append("-march=x86-64-v2")  # wider instructions are chosen at run time
     commands = {
         "cxx": f"{CXX} -MMD -MF $out.d {' '.join(flags)} $own -c $in -o $out",
