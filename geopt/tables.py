@@ -196,7 +196,7 @@ def read_table_where(path: Path, row_type: type[Row], field: str, wanted: Collec
             for raw in _decode(path, list[msgspec.Raw])
             if getattr(key_decoder.decode(raw), field) in wanted
         ]
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise damaged(path, error) from error
 
 

@@ -90,7 +90,7 @@ class NuScenes(PosedScans):
             if path.is_file():
                 try:
                     known |= msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     raise ValueError(
                         f'NuScenes: {path} must be like {{"my_split": ["scene-0001"]}}, got {error}'
                     ) from error
