@@ -3,6 +3,7 @@
 # make test-long  the checks that take minutes
 # make build      compile the ops into the checkout
 # make lint       ruff and mypy
+# make gpu        on a machine with a GPU: build, CUDA tests, compute-sanitizer, benchmarks, one report
 # make sanitize        the kernels without torch under the sanitizers of addresses, undefined behaviour and threads
 # make cross-aarch64   the libraries for 64-bit Arm, with g++-aarch64-linux-gnu
 # make many-torches    the tests of ops on one wheel beside other versions of torch, which it downloads
@@ -22,10 +23,10 @@ PY := $(VENV)/bin/python
 export OMP_WAIT_POLICY = passive
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup build demo test test-long lint sanitize cross-aarch64 many-torches clean
+.PHONY: help setup build demo test test-long gpu lint sanitize cross-aarch64 many-torches clean
 
 help:
-	@sed -n '1,8p' Makefile | cut -c3-
+	@sed -n '1,9p' Makefile | cut -c3-
 
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)
@@ -53,6 +54,10 @@ test: build
 
 test-long: build
 	$(PY) -m pytest -m long tests
+
+# With the machine's own python, torch and compilers: nothing is installed, and no network is asked.
+gpu:
+	$(PYTHON) benchmarks/gpu.py
 
 lint: setup
 	$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy geopt

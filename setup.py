@@ -2,7 +2,7 @@
 
 GEOPT_CUDA=auto|0|1     auto builds CUDA objects when nvcc is there, 1 insists on it, 0 leaves them out
 GEOPT_CUDA_ARCHS=LIST   such as "80;90;120"; "+PTX" after the last one adds forward compatibility
-GEOPT_HOST=1|0          0 builds without geopt._host where pybind11 is missing: ops, geometry and targets need none of it
+GEOPT_HOST=1|0          0 leaves out evaluators and range images, which need pybind11; ops, geometry and targets do not
 CXX=COMPILER            one for another processor (aarch64-linux-gnu-g++) builds libraries for that processor
 MAX_JOBS=N              compilers at once
 """
@@ -174,8 +174,6 @@ def build_host(out: Path) -> None:
     try:
         import pybind11
     except ImportError:
-        if os.environ.get("GEOPT_HOST", "1") == "0":
-            return say("pybind11 not found, GEOPT_HOST=0: evaluators and range images are left out")
         sys.exit("geopt build: pybind11 is not installed in this environment; pip install pybind11")
     flags = [*CXX_FLAGS, f"-isystem {quote(pybind11.get_include())}"]
     compile_and_link("host", out, [*(ROOT / "csrc" / "host").glob("*.cpp")], flags, ["-lpthread"], None, {})
@@ -277,7 +275,15 @@ class BuildWithResources(build_py):
             shutil.copytree(ROOT / kind, target)
 
 
+def extensions() -> list[Extension]:
+    ops = Extension("geopt._C", sources=[], py_limited_api=True)
+    if os.environ.get("GEOPT_HOST", "1") == "0":
+        say("GEOPT_HOST=0: evaluators and range images are left out")
+        return [ops]
+    return [ops, Extension("geopt._host", sources=[])]
+
+
 setup(
-    ext_modules=[Extension("geopt._C", sources=[], py_limited_api=True), Extension("geopt._host", sources=[])],
+    ext_modules=extensions(),
     cmdclass={"build_ext": BuildLibraries, "build_py": BuildWithResources},
 )

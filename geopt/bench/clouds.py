@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from geopt.data.folder.scan_files import find_scans, read_scan
-
 SCANS_OF_A_FOLDER = 3
 
 
@@ -54,6 +52,8 @@ def read(paths: Sequence[str | Path]) -> dict[str, Tensor]:
     Raises:
         FileNotFoundError, ValueError: a path is missing or damaged; names it.
     """
+    from geopt.data.folder.scan_files import find_scans, read_scan  # pydantic, which streets alone do without
+
     clouds = {}
     for path in map(Path, paths):
         found = find_scans(path) if path.is_dir() else [path]

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import shapely
 import torch
 
 from geopt import ops, reference
@@ -39,6 +38,7 @@ def nearly_parallel(seed, count, yaw_rad, **options):
 
 
 def polygons(boxes):
+    shapely = pytest.importorskip("shapely")
     x, y, _, length, width, _, yaw = boxes.numpy().T[:, :, None]
     along, across = np.array([-1, 1, 1, -1]) * length / 2, np.array([-1, -1, 1, 1]) * width / 2
     cosine, sine = np.cos(yaw), np.sin(yaw)
@@ -46,6 +46,7 @@ def polygons(boxes):
 
 
 def iou_by_shapely(a, b, kind="bev"):
+    shapely = pytest.importorskip("shapely")
     one, other = polygons(a)[:, None], polygons(b)[None]
     shared, sizes = shapely.area(shapely.intersection(one, other)), [shapely.area(one), shapely.area(other)]
     if kind == "3d":

@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 import torch
 from clouds import ALL, by_name
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from op_rows import ROWS, assert_same_bits, tensors
 
 from geopt import ops, reference
 from geopt.ops._library import KERNELS
+
+pytest.importorskip("hypothesis")
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 RINGS = by_name("rings")
 XYZ, OFFSETS = RINGS.xyz, RINGS.offsets
