@@ -37,6 +37,7 @@ KERNELS = {
 # Ops whose CUDA kernel is part of a CUDA build: without it they refuse CUDA tensors. The others have no CUDA kernel yet.
 WITH_CUDA_KERNEL = (
     "voxel_index",
+    "voxel_downsample",
     "segment_reduce",
     "cell_coords",
     "cell_sums",

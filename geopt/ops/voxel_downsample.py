@@ -7,8 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from geopt import reference
-from geopt.ops._library import has_kernel
+from geopt.ops import _check
 from geopt.ops.voxelize import checked_grid
 from geopt.structures import VoxelGrid
 
@@ -42,13 +41,12 @@ def voxel_downsample(xyz: Tensor, offsets: Tensor, grid: VoxelGrid) -> VoxelMean
             batch has too many voxels to number.
         TypeError: ``xyz`` is not float32, ``offsets`` not int64, or ``grid`` no VoxelGrid.
 
-    Not differentiable; for gradients take the mean with :func:`geopt.ops.segment_reduce`. The same bits with any number
-    of threads. CUDA tensors run the torch reference.
+    Not differentiable; for gradients take the mean with :func:`geopt.ops.segment_reduce`. The same bits on every
+    device and with any number of threads. On CUDA the sizes of the results are read back once, and ``offsets`` once.
     """
     op = "voxel_downsample"
     checked_grid(op, xyz, offsets, grid)
-    if not has_kernel(op, xyz.device.type):
-        return VoxelMeans(*reference.voxel_downsample(xyz, offsets, grid))
+    _check.compiled(op, op, "xyz", xyz)
     return VoxelMeans(*torch.ops.geopt.voxel_downsample(xyz.detach(), offsets, *grid.lower, *grid.size, grid.shape))
 
 

@@ -13,7 +13,7 @@ from geopt.ops._library import KERNELS, WITH_CUDA_KERNEL
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 # Kernels whose results have a size that only their work tells, and how often each reads one back.
-READ_BACKS = {"voxel_index": 1, "radius_search_ragged": 1}
+READ_BACKS = {"voxel_index": 1, "voxel_downsample": 1, "radius_search_ragged": 1}
 
 
 def moved(value, device):

@@ -21,4 +21,11 @@ void voxel_downsample_cpu(
     const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, const KeyLayout& layout,
     int64_t* point_to_voxel, const std::function<VoxelMeans(int64_t)>& allocate);
 
+#ifdef GEOPT_WITH_CUDA
+// From a voxel index of one level: order, and keys and starts of num_voxels voxels.
+int voxel_means_cuda(
+    const float* xyz, const int64_t* order, const int64_t* keys, const int64_t* starts, int64_t num_voxels,
+    const KeyLayout& layout, const VoxelMeans& voxels, void* stream);
+#endif
+
 }  // namespace geopt

@@ -1,3 +1,5 @@
+#include "ops/voxelize/voxelize_torch.h"
+
 #include "common/tensor.h"
 #include "ops/voxelize/voxelize.h"
 
@@ -17,7 +19,7 @@ KeyLayout checked_layout(
   return make_layout(lower, size, shape.data(), num_levels, ratios.data());
 }
 
-using Result = std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor>;
+using Result = VoxelIndexTensors;
 
 Result voxel_index_on_cpu(
     Tensor xyz, Tensor offsets, double lower_x, double lower_y, double lower_z, double size_x, double size_y,
@@ -57,7 +59,14 @@ Result voxel_index_on_cpu(
 Result voxel_index_on_cuda(
     Tensor xyz, Tensor offsets, double lower_x, double lower_y, double lower_z, double size_x, double size_y,
     double size_z, std::vector<int64_t> shape, std::vector<int64_t> ratios) {
-  const KeyLayout layout = checked_layout(lower_x, lower_y, lower_z, size_x, size_y, size_z, shape, ratios);
+  return sort_on_cuda(xyz, offsets, checked_layout(lower_x, lower_y, lower_z, size_x, size_y, size_z, shape, ratios));
+}
+#endif
+
+}  // namespace
+
+#ifdef GEOPT_WITH_CUDA
+VoxelIndexTensors sort_on_cuda(Tensor xyz, Tensor offsets, const KeyLayout& layout) {
   const int32_t device = xyz.get_device();
   const torch::stable::accelerator::DeviceGuard guard(device);
   void* stream = current_cuda_stream(device);
@@ -91,7 +100,6 @@ Result voxel_index_on_cuda(
 }
 #endif
 
-}  // namespace
 }  // namespace geopt
 
 STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) {
