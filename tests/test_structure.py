@@ -27,6 +27,7 @@ GROUND = {
 }
 GROUND |= {"config", "config_errors"}  # they read YAML and know no model
 GROUND |= {"damage", "feather"}  # files that any floor reads
+GROUND |= {"transfer"}
 FLOORS = [
     GROUND,  # these may lean on each other
     {"ops", "reference", "evaluation"},

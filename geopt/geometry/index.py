@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from geopt import ops
-from geopt.ops.cell_pca import CellPCA
-from geopt.ops.cell_sums import FIXED_POINT_PER_METRE, CellSums
+from geopt.ops.cell_pca import CellPCA, planes_of_cells
+from geopt.ops.cell_sums import FIXED_POINT_PER_METRE, CellSums, sums_of_cells
 from geopt.ops.voxelize import finest_grid, slots_per_token
 from geopt.structures import PointBatch, VoxelGrid
+from geopt.transfer import constant
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Level:
     def _cell_sums(self) -> CellSums:
         shared = self._sorted
         batch, lower = shared.batch, shared.pyramid.grid.lower
-        return ops.cell_sums(batch.xyz, shared.order, self.starts, lower, batch.sweep_rows)
+        return sums_of_cells(batch.xyz, shared.order, self.starts, lower, batch.sweep_rows)
 
     @functools.cached_property
     def centroids(self) -> Tensor:
@@ -154,7 +155,7 @@ class Level:
     @functools.cached_property
     def centroid_offsets(self) -> Tensor:
         """(M, 3) float32 mean of the points, metres from the cell's lower corner."""
-        size = torch.tensor(self.grid.size, dtype=torch.float64, device=self.keys.device)
+        size = constant(self.grid.size, torch.float64, self.keys.device)
         return (self.centroids - self.coords_bxyz[:, 1:] * size).float()
 
 
@@ -200,7 +201,7 @@ class GeometryIndex:
             window: Cells of ``level`` along x, y, z that count as neighbours.
             about_own: Centre on the cell's own centroid and do not divide, as the released GeoMAE does; else the
                 covariance about the mean of the neighbours.
-            rows: (R,) int64 rows of the level.
+            rows: (R,) int64 rows of the level. On a GPU their range is not checked: that would wait for it.
         """
         cells = self.levels[level]
         if level == 0 and len(self.levels) > 1:
@@ -208,4 +209,4 @@ class GeometryIndex:
         else:
             members, starts = cells.centroids, torch.arange(len(cells) + 1, device=self.order.device)
         centers = cells.centroids if about_own else None
-        return ops.cell_pca(members, starts, cells.coords_bxyz, cells.grid.shape, window, rows, centers)
+        return planes_of_cells(members, starts, cells.coords_bxyz, cells.grid.shape, window, rows, centers)

@@ -21,6 +21,7 @@ from geopt.models.voxel_encoder import VoxelEncoder
 from geopt.structures import PointBatch
 from geopt.targets import Mask, Queries, Target, make_queries, random_mask
 from geopt.targets.base import Loss, Sums, Truth, number, sum_over_ranks
+from geopt.transfer import to_device
 
 
 class Output(NamedTuple):
@@ -198,7 +199,8 @@ class GeoMAE(nn.Module):
             return batch.features
         # From the frame's own seed, so that neither the batch nor the rank around it matters.
         draws = [random.Random(f"features {seed}").random() for seed in batch.seeds]
-        keep = torch.tensor([draw >= self.config.feature_drop for draw in draws], device=batch.features.device)
+        kept = torch.tensor([draw >= self.config.feature_drop for draw in draws], device="cpu")
+        keep = to_device(kept, batch.features.device)
         of_point = torch.repeat_interleave(keep, batch.offsets.diff(), output_size=batch.features.shape[0])
         return batch.features * of_point[:, None]
 

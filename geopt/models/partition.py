@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from geopt.models.curve import hilbert_rank
+from geopt.transfer import to_device
 
 # Windows of up to 32 tokens share rows of 32: attention kernels work on blocks of that size, so a window of two
 # tokens costs nearly as much as one of 32 when it has a row for itself.
@@ -64,7 +65,7 @@ class Partition:
         lengths, by_length = lengths.sort(descending=True, stable=True)
         padded_host, plan = _plan_buckets(lengths.cpu().numpy())
         num_slots = int(padded_host.sum())
-        padded = torch.from_numpy(padded_host).to(device)
+        padded = to_device(torch.from_numpy(padded_host), device)
         first_slot = padded.cumsum(0) - padded
         first = self.offsets[:-1].long()[by_length]
         segment = torch.repeat_interleave(_arange_like(lengths), lengths, output_size=num_tokens)

@@ -72,6 +72,19 @@ def cell_pca(
         _check.same_device(op, name, value, "points", points)
     points, centers = points.detach(), None if centers is None else centers.detach()
     _check.compiled(op, op, "points", points)
+    return planes_of_cells(points, member_starts, coords_bxyz, shape, window, rows, centers)
+
+
+def planes_of_cells(
+    points: Tensor,
+    member_starts: Tensor,
+    coords_bxyz: Tensor,
+    shape: tuple[int, int, int],
+    window: tuple[int, int, int],
+    rows: Tensor,
+    centers: Tensor | None,
+) -> CellPCA:
+    """:func:`cell_pca` for a caller that made ``member_starts`` and ``rows`` itself: their checks wait for the GPU."""
     about = points.new_empty(0, 3) if centers is None else centers
     return CellPCA(
         *torch.ops.geopt.cell_pca(points, member_starts, coords_bxyz, about, shape, window, centers is not None, rows)

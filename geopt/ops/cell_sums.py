@@ -56,6 +56,13 @@ def cell_sums(
             )
         _check.same_device(op, "sweep_rows", sweep_rows, "xyz", xyz)
     _check.compiled(op, op, "xyz", xyz)
+    return sums_of_cells(xyz, order, starts, lower, sweep_rows)
+
+
+def sums_of_cells(
+    xyz: Tensor, order: Tensor, starts: Tensor, lower: tuple[float, float, float], sweep_rows: Tensor | None
+) -> CellSums:
+    """:func:`cell_sums` for a caller that has ``order`` and ``starts`` from ``voxel_index``: their checks wait for the GPU."""
     return CellSums(*torch.ops.geopt.cell_sums(xyz, order, starts, *lower, sweep_rows))
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from geopt.geometry import GeometryIndex
+from geopt.transfer import to_device
 
 
 class Mask(NamedTuple):
@@ -40,7 +41,9 @@ def random_mask(index: GeometryIndex, ratio: float, seeds: tuple[int, ...]) -> M
     counts = offsets.diff()
     batch = torch.repeat_interleave(torch.arange(index.batch_size, device=keys.device), counts, output_size=len(keys))
     in_cloud = keys - batch * index.pyramid.grid.num_voxels
-    draw = _mix(_mix(torch.tensor(seeds, dtype=torch.int64, device=keys.device))[batch] ^ _mix(in_cloud))
+    draw = _mix(
+        _mix(to_device(torch.tensor(seeds, dtype=torch.int64, device="cpu"), keys.device))[batch] ^ _mix(in_cloud)
+    )
     by_draw = torch.argsort(draw, stable=True)
     order = by_draw[torch.argsort(batch[by_draw], stable=True)]  # cloud by cloud, each in the order of its draws
     keep = (counts.double() * (1 - ratio) + 1e-9).long()  # 10 * (1 - 0.7) is 3.0000000000000004 or a little below

@@ -12,6 +12,7 @@ from geopt.geometry import GeometryIndex, Pyramid
 from geopt.targets.base import Loss, Sums, Target, Truth, number, pick, ratio
 from geopt.targets.neighborhood import Queries
 from geopt.targets.surface import Neighborhood, surface_of_queries
+from geopt.transfer import constant
 
 
 class Normal(Target):
@@ -46,7 +47,7 @@ class Normal(Target):
         cells = index.levels[self.level]
         normals = surface.normals
         if self.loss_kind == "oriented":
-            lower = torch.tensor(self.pyramid.grid.lower, dtype=torch.float64, device=normals.device)
+            lower = constant(self.pyramid.grid.lower, torch.float64, normals.device)
             centroids = (cells.centroids[surface.rows] + lower).float()
             to_sensor = index.batch.sensor_origins[cells.sweep[surface.rows]] - centroids
             normals = torch.where((normals * to_sensor).sum(1, keepdim=True) < 0, -normals, normals)
