@@ -9,6 +9,8 @@
 #include "ops/box_iou/box_iou.h"
 #include "ops/cell_pca/cell_pca.h"
 #include "ops/farthest_point_sample/farthest_point_sample.h"
+#include "ops/knn/knn.h"
+#include "ops/local_pca/local_pca.h"
 #include "ops/nms/nms.h"
 #include "ops/points_in_boxes/points_in_boxes.h"
 #include "ops/segment_reduce/segment_reduce.h"
@@ -29,6 +31,8 @@ int64_t workspace_bytes(std::string op, int64_t n, int64_t m) {
     layout.cells_per_cloud = int64_t{1} << m;
     return voxel_index_cuda_workspace(n, m, layout);
   }
+  if (op == "knn") return knn_cuda_workspace(own_neighbors(nullptr, n, nullptr, m));
+  if (op == "local_pca") return local_pca_cuda_workspace(n, m, 16);
   if (op == "farthest_point_sample") return farthest_point_sample_cuda_workspace(n, m);
   if (op == "points_in_boxes") return points_in_boxes_cuda_workspace(n);
   if (op == "cell_pca") return cell_pca_cuda_workspace(n);

@@ -7,10 +7,10 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <vector>
 
+#include "common/candidate.h"
 #include "common/curve.h"
 #include "common/distance.h"
 
@@ -18,25 +18,6 @@ namespace geopt {
 
 constexpr int kLeafSize = 16;
 constexpr int kFanout = 16;
-
-// Squared distance and row of a candidate as one number: comparing two compares (distance, row).
-using Candidate = uint64_t;
-
-inline Candidate make_candidate(float squared_distance, uint32_t row) {
-  uint32_t bits;  // floats >= 0 order like their bits
-  std::memcpy(&bits, &squared_distance, sizeof bits);
-  return uint64_t{bits} << 32 | row;
-}
-inline float candidate_distance(Candidate c) {
-  const uint32_t bits = static_cast<uint32_t>(c >> 32);
-  float distance;
-  std::memcpy(&distance, &bits, sizeof distance);
-  return distance;
-}
-inline uint32_t candidate_row(Candidate c) { return static_cast<uint32_t>(c); }
-
-constexpr uint32_t kNoRow = 0xffffffffu;  // of the padding in the last leaf of a cloud
-constexpr Candidate kFarthest = uint64_t{0x7f800000u} << 32 | kNoRow;  // infinity; every real candidate is below it
 
 struct alignas(64) Leaf {
   float xyz[3][kLeafSize];  // infinity in the padding

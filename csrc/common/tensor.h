@@ -10,6 +10,8 @@
 #include <cstring>
 #include <vector>
 
+#include "common/cuda_offsets.h"
+
 namespace geopt {
 
 using torch::headeronly::ScalarType;
@@ -58,6 +60,17 @@ inline Tensor cloud_offsets(const Tensor& offsets, int64_t num_rows, const char*
 void* current_cuda_stream(int32_t device);
 // Throws with the name of the CUDA error.
 void check_cuda(int error, const char* what);
+// Contiguous offsets of clouds of num_rows rows in all, for kernels that run later on the stream: see cuda_offsets.h.
+inline Tensor cloud_offsets_on_cuda(const Tensor& offsets, int64_t num_rows, const char* name, void* stream) {
+  Tensor out = torch::stable::contiguous(offsets);
+  STD_TORCH_CHECK(out.numel() > 0, name, " must have at least one entry, got none");
+  check_cuda(assert_offsets_cuda(data<int64_t>(out), out.numel(), num_rows, stream), name);
+  return out;
+}
+// Bytes that kernels write and nobody returns, from torch's allocator, on the device of `like`.
+inline Tensor new_workspace(const Tensor& like, int64_t bytes) {
+  return torch::stable::new_empty(like, std::vector<int64_t>{bytes}, ScalarType::Byte);
+}
 #endif
 
 }  // namespace geopt

@@ -30,7 +30,7 @@ def chamfer_distance(a: Tensor, b: Tensor, a_offsets: Tensor | None = None, b_of
         TypeError: ``a`` or ``b`` is not float32, or offsets are not int64.
 
     Differentiable, any number of times, in ``a`` and ``b`` with the nearest points held fixed. The same
-    bits with any number of threads. CUDA tensors run the torch reference, which compares all pairs of a cloud.
+    bits with any number of threads. On CUDA offsets and limits are those of :func:`geopt.ops.knn`.
     Source: Fan, Su and Guibas, A point set generation network, CVPR 2017, arXiv:1612.00603.
     """
     a_offsets, b_offsets = check_search("chamfer_distance", a, b, a_offsets, b_offsets, names=("a", "b"))

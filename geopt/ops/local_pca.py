@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from geopt import reference
 from geopt.ops import _check
-from geopt.ops._library import has_kernel
 from geopt.reference.local_pca import turned_towards
 from geopt.structures import LocalPCA
 
@@ -37,8 +35,8 @@ def local_pca(xyz: Tensor, offsets: Tensor | None = None, k: int = 16, viewpoint
         ValueError: a shape does not fit, k < 1, or ``offsets`` does not rise from 0 to N.
         TypeError: ``xyz`` or ``viewpoint`` is not float32, ``offsets`` not int64, or k not an int.
 
-    Not differentiable. The same bits with any number of threads. CUDA tensors run the torch reference: the same
-    neighbours, normals and eigenvalues to rounding.
+    Not differentiable. The same bits on every device and with any number of threads. On CUDA nothing is read back; offsets
+    and limits are those of :func:`geopt.ops.knn` there.
     Source: Hoppe et al., Surface reconstruction from unorganized points, SIGGRAPH 1992.
     """
     op = "local_pca"
@@ -48,8 +46,7 @@ def local_pca(xyz: Tensor, offsets: Tensor | None = None, k: int = 16, viewpoint
     if viewpoint is not None:
         _check_viewpoint(op, viewpoint, xyz, offsets)
     xyz = xyz.detach()
-    if not has_kernel(op, xyz.device.type):
-        return reference.local_pca(xyz, offsets, k, viewpoint)
+    _check.compiled(op, op, "xyz", xyz)
     normals, eigenvalues, num_neighbors = torch.ops.geopt.local_pca(xyz, offsets, k)
     if viewpoint is not None:
         normals = turned_towards(normals, viewpoint.detach(), xyz, offsets)

@@ -8,9 +8,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
-from geopt import reference
 from geopt.ops import _check
-from geopt.ops._library import has_kernel
 from geopt.ops.knn import check_search, distance_gradient
 from geopt.structures import Neighbors, RaggedNeighbors
 
@@ -68,8 +66,8 @@ def radius_search(
         TypeError: as :func:`geopt.ops.knn`.
 
     ``squared_distances`` is differentiable, any number of times, in ``query`` and ``key`` with the neighbours held
-    fixed. The same bits on every device and with any number of threads. CUDA tensors run the torch reference, which
-    compares all pairs of a cloud in chunks: O(N M) time.
+    fixed. The same bits on every device and with any number of threads. On CUDA the number of neighbours is read back
+    where ``max_neighbors`` is None, and nothing otherwise; offsets and limits are those of :func:`geopt.ops.knn` there.
     """
     op = "radius_search"
     query_offsets, key_offsets = check_search(op, query, key, query_offsets, key_offsets)
@@ -79,8 +77,7 @@ def radius_search(
         raise ValueError(f"{op}: radius must be finite and >= 0, got {radius}")
     if max_neighbors is not None:
         _check.whole_number(op, "max_neighbors", max_neighbors, least=1)
-    if not has_kernel(op, query.device.type):
-        return reference.radius_search(query, key, radius, max_neighbors, query_offsets, key_offsets)
+    _check.compiled(op, op, "query", query)
     if max_neighbors is None:
         distances, indices, row_splits = torch.ops.geopt.radius_search_ragged(
             query, key, float(radius), query_offsets, key_offsets

@@ -32,6 +32,8 @@ def test_the_largest_count_does_not_overflow():
 LEAST = {
     "voxel_index": (16, lambda n, m: 2 * (4 + 4) * n),  # clouds, and 2^16 cells in each
     "segment_reduce": (1000, lambda n, m: 2 * (4 + 4) * n + 8 * m),
+    "knn": (16, lambda n, m: (2 * (8 + 4) + 16) * n + 32 * n // 32),  # clouds; keys, rows, points and their boxes
+    "local_pca": (16, lambda n, m: (2 * (8 + 4) + 16 + 4 * min(n, 16)) * n),
     "farthest_point_sample": (4, lambda n, m: 2 * (8 + 4) * n + 4 * 4 * n + 24 * m),
     "cell_pca": (0, lambda n, m: 2 * 16 * n),
     "points_in_boxes": (0, lambda n, m: 64 * n),

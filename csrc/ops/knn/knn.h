@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "common/point_tree.h"
+#include "common/candidate.h"
 
 namespace geopt {
 
@@ -12,5 +12,35 @@ namespace geopt {
 void knn_cpu(
     const float* query, int64_t n, const int64_t* query_offsets, const float* key, int64_t m,
     const int64_t* key_offsets, int64_t num_clouds, int64_t k, Candidate limit, int64_t* indices, float* distances);
+
+// The same arguments for CUDA; fewer than 2^32 - 1 rows each.
+struct NeighborProblem {
+  const float* query;
+  int64_t n;
+  const int64_t* query_offsets;
+  const float* key;
+  int64_t m;
+  const int64_t* key_offsets;
+  int64_t num_clouds;
+
+  // Then one tree serves as both. Offsets of the same values elsewhere in memory cost time, no more.
+  bool own_points() const { return query == key && n == m && query_offsets == key_offsets; }
+};
+
+// Points searched around among themselves.
+inline NeighborProblem own_neighbors(const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds) {
+  return {xyz, n, offsets, xyz, n, offsets, num_clouds};
+}
+
+#ifdef GEOPT_WITH_CUDA
+// Bytes of workspace, and the search on a stream; returns a cudaError_t. Nothing is read back.
+int64_t knn_cuda_workspace(const NeighborProblem& of);
+int knn_cuda(
+    const NeighborProblem& of, int64_t k, Candidate limit, void* workspace, int64_t workspace_bytes, int64_t* indices,
+    float* distances, void* stream);
+#endif
+
+// What knn_cuda computes, by the same functions on the host: for tests.
+void knn_emulated(const NeighborProblem& of, int64_t k, Candidate limit, int64_t* indices, float* distances);
 
 }  // namespace geopt

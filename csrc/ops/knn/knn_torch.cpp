@@ -1,27 +1,61 @@
-#include "common/tensor.h"
 #include "ops/knn/knn.h"
+#include "ops/knn/search_tensors.h"
 
 namespace geopt {
 namespace {
 
-std::tuple<Tensor, Tensor> knn_on_cpu(Tensor query, Tensor key, int64_t k, Tensor query_offsets, Tensor key_offsets) {
-  query = torch::stable::contiguous(query);
-  key = torch::stable::contiguous(key);
-  query_offsets = cloud_offsets(query_offsets, query.size(0), "knn: query_offsets");
-  key_offsets = cloud_offsets(key_offsets, key.size(0), "knn: key_offsets");
-  const int64_t n = query.size(0), m = key.size(0), num_clouds = key_offsets.numel() - 1;
-  Tensor indices = new_int64(query, {n, k}), distances = new_float(query, {n, k});
+using Result = std::tuple<Tensor, Tensor>;
+
+Result knn_on_cpu(Tensor query, Tensor key, int64_t k, Tensor query_offsets, Tensor key_offsets) {
+  const SearchTensors tensors = search_tensors_on_cpu("knn", query, key, query_offsets, key_offsets);
+  const NeighborProblem of = tensors.problem();
+  Tensor indices = new_int64(query, {of.n, k}), distances = new_float(query, {of.n, k});
   knn_cpu(
-      data<float>(query), n, data<int64_t>(query_offsets), data<float>(key), m, data<int64_t>(key_offsets), num_clouds,
-      k, kFarthest, mutable_data<int64_t>(indices), mutable_data<float>(distances));
+      of.query, of.n, of.query_offsets, of.key, of.m, of.key_offsets, of.num_clouds, k, kFarthest,
+      mutable_data<int64_t>(indices), mutable_data<float>(distances));
   return {distances, indices};
 }
+
+Result knn_by_emulation(Tensor query, Tensor key, int64_t k, Tensor query_offsets, Tensor key_offsets) {
+  const SearchTensors tensors = search_tensors_on_cpu("knn", query, key, query_offsets, key_offsets);
+  const NeighborProblem of = tensors.problem();
+  Tensor indices = new_int64(query, {of.n, k}), distances = new_float(query, {of.n, k});
+  knn_emulated(of, k, kFarthest, mutable_data<int64_t>(indices), mutable_data<float>(distances));
+  return {distances, indices};
+}
+
+#ifdef GEOPT_WITH_CUDA
+Result knn_on_cuda(Tensor query, Tensor key, int64_t k, Tensor query_offsets, Tensor key_offsets) {
+  const torch::stable::accelerator::DeviceGuard guard(query.get_device());
+  void* stream = current_cuda_stream(query.get_device());
+  const SearchTensors tensors = search_tensors_on_cuda("knn", query, key, query_offsets, key_offsets, stream);
+  const NeighborProblem of = tensors.problem();
+  const int64_t bytes = knn_cuda_workspace(of);
+  Tensor workspace = new_workspace(query, bytes);
+  Tensor indices = new_int64(query, {of.n, k}), distances = new_float(query, {of.n, k});
+  check_cuda(
+      knn_cuda(
+          of, k, kFarthest, workspace.mutable_data_ptr(), bytes, mutable_data<int64_t>(indices),
+          mutable_data<float>(distances), stream),
+      "knn");
+  return {distances, indices};
+}
+#endif
 
 }  // namespace
 }  // namespace geopt
 
 STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) {
   m.def("knn(Tensor query, Tensor key, int k, Tensor query_offsets, Tensor key_offsets) -> (Tensor, Tensor)");
+  // On CPU tensors, what the CUDA kernels compute: for tests.
+  m.def("knn_emulated(Tensor query, Tensor key, int k, Tensor query_offsets, Tensor key_offsets) -> (Tensor, Tensor)");
 }
 
-STABLE_TORCH_LIBRARY_IMPL(geopt, CPU, m) { m.impl("knn", TORCH_BOX(&geopt::knn_on_cpu)); }
+STABLE_TORCH_LIBRARY_IMPL(geopt, CPU, m) {
+  m.impl("knn", TORCH_BOX(&geopt::knn_on_cpu));
+  m.impl("knn_emulated", TORCH_BOX(&geopt::knn_by_emulation));
+}
+
+#ifdef GEOPT_WITH_CUDA
+STABLE_TORCH_LIBRARY_IMPL(geopt, CUDA, m) { m.impl("knn", TORCH_BOX(&geopt::knn_on_cuda)); }
+#endif

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "common/candidate.h"
 #include "common/principal_axes.h"
 
 namespace geopt {
@@ -40,9 +41,45 @@ GEOPT_HD PlaneFit fit_plane(const Symmetric3& sums, double n) {
   return fit;
 }
 
+// The plane through the `found` > 0 neighbours of a point, of which point_of(i) is the i-th. Twice centred: about the
+// point first, which is exact enough 100 km away, then about the mean. In order of distance, so that sums do not depend
+// on the search.
+template <class PointOf>
+GEOPT_HD PlaneFit plane_around(const float* own, int64_t found, const PointOf& point_of) {
+  double x = 0.0, y = 0.0, z = 0.0;
+  for (int64_t i = 0; i < found; ++i) {
+    const float* p = point_of(i);
+    x += static_cast<double>(p[0]) - own[0], y += static_cast<double>(p[1]) - own[1];
+    z += static_cast<double>(p[2]) - own[2];
+  }
+  x /= static_cast<double>(found), y /= static_cast<double>(found), z /= static_cast<double>(found);
+  Symmetric3 sums{};
+  for (int64_t i = 0; i < found; ++i) {
+    const float* p = point_of(i);
+    const double dx = static_cast<double>(p[0]) - own[0] - x, dy = static_cast<double>(p[1]) - own[1] - y;
+    const double dz = static_cast<double>(p[2]) - own[2] - z;
+    sums.xx += dx * dx, sums.xy += dx * dy, sums.xz += dx * dz;
+    sums.yy += dy * dy, sums.yz += dy * dz, sums.zz += dz * dz;
+  }
+  return fit_plane(sums, static_cast<double>(found));
+}
+
 // xyz (n, 3), offsets (num_clouds + 1). Writes normals (n, 3), eigenvalues (n, 3) and num_neighbors (n), the point
 // itself counted; a point that is not finite has none.
 void local_pca_cpu(
+    const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, int64_t k, float* normals,
+    float* eigenvalues, int64_t* num_neighbors);
+
+#ifdef GEOPT_WITH_CUDA
+// Bytes of workspace, and the same on a stream; fewer than 2^32 - 1 rows. Returns a cudaError_t. Nothing is read back.
+int64_t local_pca_cuda_workspace(int64_t n, int64_t num_clouds, int64_t k);
+int local_pca_cuda(
+    const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, int64_t k, void* workspace,
+    int64_t workspace_bytes, float* normals, float* eigenvalues, int64_t* num_neighbors, void* stream);
+#endif
+
+// What local_pca_cuda computes, by the same functions on the host: for tests.
+void local_pca_emulated(
     const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, int64_t k, float* normals,
     float* eigenvalues, int64_t* num_neighbors);
 

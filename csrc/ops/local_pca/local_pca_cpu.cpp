@@ -31,20 +31,8 @@ void local_pca_cpu(
   const auto single = [&](int64_t row, const Cloud& cloud, Nearest& nearest) {
     const int64_t found = nearest.finish();
     const float* points = xyz + 3 * cloud.first_row;
-    double mean[3] = {0, 0, 0};
-    for (int64_t i = 0; i < found; ++i)
-      for (int a = 0; a < 3; ++a)
-        mean[a] += static_cast<double>(points[3 * candidate_row(nearest[i]) + a]) - xyz[3 * row + a];
-    for (int a = 0; a < 3; ++a) mean[a] /= static_cast<double>(found);
-    Symmetric3 sums{};
-    for (int64_t i = 0; i < found; ++i) {
-      double d[3];
-      for (int a = 0; a < 3; ++a)
-        d[a] = static_cast<double>(points[3 * candidate_row(nearest[i]) + a]) - xyz[3 * row + a] - mean[a];
-      sums.xx += d[0] * d[0], sums.xy += d[0] * d[1], sums.xz += d[0] * d[2];
-      sums.yy += d[1] * d[1], sums.yz += d[1] * d[2], sums.zz += d[2] * d[2];
-    }
-    const PlaneFit fit = fit_plane(sums, static_cast<double>(found));
+    const PlaneFit fit =
+        plane_around(xyz + 3 * row, found, [&](int64_t i) { return points + 3 * int64_t{candidate_row(nearest[i])}; });
     normals[3 * row] = fit.x, normals[3 * row + 1] = fit.y, normals[3 * row + 2] = fit.z;
     eigenvalues[3 * row] = fit.low, eigenvalues[3 * row + 1] = fit.middle, eigenvalues[3 * row + 2] = fit.high;
     num_neighbors[row] = found;

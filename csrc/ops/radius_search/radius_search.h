@@ -5,11 +5,15 @@
 #include <vector>
 
 #include "common/point_tree.h"
+#include "ops/knn/knn.h"
 
 namespace geopt {
 
 // The limit below which a candidate lies inside: its squared distance is at most radius * radius in float32.
-Candidate radius_limit(float radius);
+inline Candidate radius_limit(float radius) {
+  const Candidate above = (uint64_t{1} << 32) + make_candidate(radius * radius, 0);
+  return above < kFarthest ? above : kFarthest;  // an overflowing square takes in every finite point
+}
 
 class RadiusSearch {
  public:
@@ -31,5 +35,21 @@ class RadiusSearch {
   CurveOrder queries_;
   std::vector<std::vector<Candidate>> found_;  // per block of queries, one query after the other
 };
+
+#ifdef GEOPT_WITH_CUDA
+// On a stream, in two steps, since the size of the result is known only after the first: count writes row_splits
+// (n + 1), write the rest. The workspace is that of knn_cuda and stays between the steps. Return a cudaError_t.
+int radius_search_cuda_count(
+    const NeighborProblem& of, Candidate limit, void* workspace, int64_t workspace_bytes, int64_t* row_splits,
+    void* stream);
+int radius_search_cuda_write(
+    const NeighborProblem& of, Candidate limit, void* workspace, const int64_t* row_splits, int64_t* indices,
+    float* distances, void* stream);
+#endif
+
+// What both steps compute, by the same functions on the host: for tests.
+void radius_search_emulated(
+    const NeighborProblem& of, Candidate limit, int64_t* row_splits, std::vector<int64_t>& indices,
+    std::vector<float>& distances);
 
 }  // namespace geopt

@@ -39,11 +39,6 @@ void sort_spread(Candidate* candidates, int64_t n, float farthest, std::vector<C
 
 }  // namespace
 
-Candidate radius_limit(float radius) {
-  const Candidate above = (uint64_t{1} << 32) + make_candidate(radius * radius, 0);
-  return std::min(above, kFarthest);  // an overflowing square takes in every finite point
-}
-
 RadiusSearch::RadiusSearch(
     const float* query, int64_t n, const int64_t* query_offsets, const float* key, int64_t m,
     const int64_t* key_offsets, int64_t num_clouds, float radius, int64_t* row_splits)
