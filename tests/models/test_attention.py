@@ -35,16 +35,21 @@ def test_bucketed_equals_the_loop_over_segments_with_gradients(cut, num_tokens, 
         torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
 
 
-def test_varlen_equals_the_loop_over_segments_with_gradients(device):
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS.keys())
+def test_varlen_and_bucketed_equal_the_loop_over_segments_in_half_precision(cut, dtype, device):
+    """Rounding is 4e-3 and 5e-4 of a number; scores and sums add a few of them."""
     if device.type != "cuda":
         pytest.skip("varlen runs on CUDA only")
-    partition = CUTS["shifted window"](lidar_tokens.coords(900, 40, 700).to(device))
-    leaves = [leaf.detach().to(device, torch.bfloat16).requires_grad_() for leaf in qkv(1640)]
+    partition = cut(lidar_tokens.coords(900, 40, 700).to(device))
+    leaves = [leaf.detach().to(device, dtype).requires_grad_() for leaf in qkv(1640)]
     wide = [leaf.detach().float().requires_grad_() for leaf in leaves]
-    grad = torch.randn_like(wide[0])
-    got = run("varlen", partition, leaves, grad.bfloat16())
-    for bfloat16, float32 in zip(got, run("reference", partition, wide, grad)):
-        torch.testing.assert_close(bfloat16.float(), float32, rtol=2e-2, atol=2e-2)
+    grad = torch.randn_like(wide[0]).to(dtype)
+    expected = run("reference", partition, wide, grad.float())
+    for backend in ("varlen", "bucketed"):
+        for half, float32 in zip(run(backend, partition, leaves, grad), expected):
+            assert half.dtype == dtype
+            torch.testing.assert_close(half.float(), float32, rtol=2e-2, atol=2e-2)
 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS.keys())
