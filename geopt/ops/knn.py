@@ -69,7 +69,9 @@ def check_search(
     return query_offsets, key_offsets
 
 
-def distance_gradient(query: Tensor, key: Tensor, queries: Tensor, keys: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+def distance_gradient(
+    query: Tensor, key: Tensor, queries: Tensor, keys: Tensor, grad: Tensor
+) -> tuple[Tensor, Tensor]:
     """Gradient in query and key of squared distances between rows ``queries`` (E,) and ``keys`` (E,), -1 for none."""
     found = keys >= 0
     if key.shape[0] == 0:
@@ -81,6 +83,42 @@ def distance_gradient(query: Tensor, key: Tensor, queries: Tensor, keys: Tensor,
         torch.zeros_like(query).index_add(0, queries, step),
         torch.zeros_like(key).index_add(0, keys.clamp(min=0), -step),
     )
+
+
+def neighbor_gradient(query: Tensor, key: Tensor, indices: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for (N, k) neighbours of each query; a kernel where there is one."""
+    if query.device.type == "cpu":
+        return torch.ops.geopt.knn_backward(query, key, indices, grad)
+    queries = torch.arange(query.shape[0], device=query.device).repeat_interleave(indices.shape[1])
+    return distance_gradient(query, key, queries, indices.reshape(-1), grad.reshape(-1))
+
+
+@torch.library.register_fake("geopt::knn_backward")
+def _(query, key, indices, grad):  # type: ignore[no-untyped-def]
+    return query.new_empty(query.shape), key.new_empty(key.shape)
+
+
+def _save_gradient(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    ctx.save_for_backward(*inputs)
+
+
+def _backward_of_gradient(ctx, to_query, to_key):  # type: ignore[no-untyped-def]
+    query, key, indices, grad = ctx.saved_tensors
+    if key.shape[0] == 0:
+        return torch.zeros_like(query), torch.zeros_like(key), None, torch.zeros_like(grad)
+    keys, found = indices.clamp(min=0), (indices >= 0)[..., None]
+    difference = torch.where(found, query[:, None] - key[keys], 0.0)
+    change = torch.where(found, to_query[:, None] - to_key[keys], 0.0)
+    step = 2 * grad[..., None] * change
+    return (
+        step.sum(dim=1),
+        torch.zeros_like(key).index_add(0, keys.reshape(-1), -step.reshape(-1, 3)),
+        None,
+        2 * (difference * change).sum(dim=-1),
+    )
+
+
+torch.library.register_autograd("geopt::knn_backward", _backward_of_gradient, setup_context=_save_gradient)
 
 
 @torch.library.register_fake("geopt::knn")
@@ -96,9 +134,7 @@ def _save(ctx, inputs, output):  # type: ignore[no-untyped-def]
 
 def _backward(ctx, grad, _):  # type: ignore[no-untyped-def]
     query, key, indices = ctx.saved_tensors
-    queries = torch.arange(query.shape[0], device=query.device).repeat_interleave(indices.shape[1])
-    to_query, to_key = distance_gradient(query, key, queries, indices.reshape(-1), grad.reshape(-1))
-    return to_query, to_key, None, None, None
+    return *neighbor_gradient(query, key, indices, grad), None, None, None
 
 
 torch.library.register_autograd("geopt::knn", _backward, setup_context=_save)

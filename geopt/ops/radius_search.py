@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from geopt.ops import _check
-from geopt.ops.knn import check_search, distance_gradient
+from geopt.ops.knn import check_search, distance_gradient, neighbor_gradient
 from geopt.structures import Neighbors, RaggedNeighbors
 
 
@@ -109,9 +109,7 @@ def _save(ctx, inputs, output):  # type: ignore[no-untyped-def]
 
 def _backward(ctx, grad, _):  # type: ignore[no-untyped-def]
     query, key, indices = ctx.saved_tensors
-    queries = torch.arange(query.shape[0], device=query.device).repeat_interleave(indices.shape[1])
-    to_query, to_key = distance_gradient(query, key, queries, indices.reshape(-1), grad.reshape(-1))
-    return to_query, to_key, None, None, None, None
+    return *neighbor_gradient(query, key, indices, grad), None, None, None, None
 
 
 def _save_ragged(ctx, inputs, output):  # type: ignore[no-untyped-def]

@@ -51,4 +51,26 @@ void knn_cpu(
   }
 }
 
+void knn_backward_cpu(
+    const float* query, int64_t n, const float* key, int64_t m, const int64_t* indices, int64_t k, const float* grad,
+    float* to_query, float* to_key) {
+  // 0 where there is no neighbour: 0 times the NaN of a point left out would be NaN.
+  const auto step = [&](int64_t entry, int64_t i, int a) {
+    const float difference = query[3 * i + a] - key[3 * indices[entry] + a];
+    return 2.0f * grad[entry] * difference;
+  };
+  parallel_for(0, n, 4096, [&](int64_t from, int64_t to) {
+    for (int64_t i = from; i < to; ++i) {
+      float sum[3] = {0, 0, 0};
+      for (int64_t entry = i * k; entry < (i + 1) * k; ++entry)
+        for (int a = 0; a < 3 && indices[entry] >= 0; ++a) sum[a] += step(entry, i, a);
+      for (int a = 0; a < 3; ++a) to_query[3 * i + a] = sum[a];
+    }
+  });
+  std::fill(to_key, to_key + 3 * m, 0.0f);
+  for (int64_t i = 0; i < n; ++i)  // in one order, with any number of threads
+    for (int64_t entry = i * k; entry < (i + 1) * k; ++entry)
+      for (int a = 0; a < 3 && indices[entry] >= 0; ++a) to_key[3 * indices[entry] + a] -= step(entry, i, a);
+}
+
 }  // namespace geopt

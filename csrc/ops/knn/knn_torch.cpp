@@ -42,6 +42,19 @@ Result knn_on_cuda(Tensor query, Tensor key, int64_t k, Tensor query_offsets, Te
 }
 #endif
 
+Result knn_backward_on_cpu(Tensor query, Tensor key, Tensor indices, Tensor grad) {
+  query = torch::stable::contiguous(query);
+  key = torch::stable::contiguous(key);
+  indices = torch::stable::contiguous(indices);
+  grad = torch::stable::contiguous(grad);
+  const int64_t n = query.size(0), m = key.size(0);
+  Tensor to_query = new_float(query, {n, 3}), to_key = new_float(key, {m, 3});
+  knn_backward_cpu(
+      data<float>(query), n, data<float>(key), m, data<int64_t>(indices), indices.size(1), data<float>(grad),
+      mutable_data<float>(to_query), mutable_data<float>(to_key));
+  return {to_query, to_key};
+}
+
 }  // namespace
 }  // namespace geopt
 
@@ -49,11 +62,13 @@ STABLE_TORCH_LIBRARY_FRAGMENT(geopt, m) {
   m.def("knn(Tensor query, Tensor key, int k, Tensor query_offsets, Tensor key_offsets) -> (Tensor, Tensor)");
   // On CPU tensors, what the CUDA kernels compute: for tests.
   m.def("knn_emulated(Tensor query, Tensor key, int k, Tensor query_offsets, Tensor key_offsets) -> (Tensor, Tensor)");
+  m.def("knn_backward(Tensor query, Tensor key, Tensor indices, Tensor grad) -> (Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(geopt, CPU, m) {
   m.impl("knn", TORCH_BOX(&geopt::knn_on_cpu));
   m.impl("knn_emulated", TORCH_BOX(&geopt::knn_by_emulation));
+  m.impl("knn_backward", TORCH_BOX(&geopt::knn_backward_on_cpu));
 }
 
 #ifdef GEOPT_WITH_CUDA
