@@ -1,6 +1,7 @@
 // Loops over ranges with torch's own threads, without a torch header in the kernels.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace geopt {
@@ -18,6 +19,16 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, const F& f) {
       begin, end, grain,
       [](void* context, int64_t from, int64_t to) { (*static_cast<const F*>(context))(from, to); },
       const_cast<void*>(static_cast<const void*>(&f)));
+}
+
+// The same in blocks that go to whichever thread is free: for work that differs from place to place.
+template <class F>
+void parallel_blocks(int64_t count, int64_t block, const F& f) {
+  std::atomic<int64_t> next{0};
+  const int64_t num_blocks = (count + block - 1) / block;
+  parallel_for(0, num_blocks < num_threads() ? num_blocks : num_threads(), 1, [&](int64_t, int64_t) {
+    for (int64_t begin; (begin = next.fetch_add(block)) < count;) f(begin, begin + block < count ? begin + block : count);
+  });
 }
 
 }  // namespace geopt

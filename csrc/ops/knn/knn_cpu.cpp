@@ -39,12 +39,12 @@ void knn_cpu(
   // More than a group can hold is searched for one by one; k may exceed what there is by far.
   const int64_t wanted = k <= kLanes ? k : std::max<int64_t>(std::min(k, m), kLanes + 1);
   if (own) {
-    parallel_for(0, tree.num_leaves(), 16, [&](int64_t from, int64_t to) {
+    parallel_blocks(tree.num_leaves(), 64, [&](int64_t from, int64_t to) {
       NearestSearch(tree, wanted, limit).run_own(from, to, grouped, single);
       GEOPT_LEVEL_IN_USE(end_writing)();
     });
   } else {
-    parallel_for(0, n, 256, [&](int64_t from, int64_t to) {
+    parallel_blocks(n, 1024, [&](int64_t from, int64_t to) {
       NearestSearch(tree, wanted, limit).run(query, query_offsets, order, from, to, grouped, single);
       GEOPT_LEVEL_IN_USE(end_writing)();
     });

@@ -37,7 +37,7 @@ void local_pca_cpu(
     eigenvalues[3 * row] = fit.low, eigenvalues[3 * row + 1] = fit.middle, eigenvalues[3 * row + 2] = fit.high;
     num_neighbors[row] = found;
   };
-  parallel_for(0, tree.num_leaves(), 16, [&](int64_t from, int64_t to) {
+  parallel_blocks(tree.num_leaves(), 64, [&](int64_t from, int64_t to) {
     NearestSearch(tree, k, kFarthest).run_own(from, to, grouped, single);
   });
 }

@@ -68,7 +68,7 @@ RadiusSearch::RadiusSearch(
 // Calls visit(results of the block, cloud, row) for all finite queries, blocks in parallel.
 template <class Visit>
 void RadiusSearch::for_each_block(const Visit& visit) {
-  parallel_for(0, static_cast<int64_t>(found_.size()), 1, [&](int64_t from, int64_t to) {
+  parallel_blocks(static_cast<int64_t>(found_.size()), 1, [&](int64_t from, int64_t to) {
     const int64_t end = std::min(to * kBlock, query_offsets_[tree_.num_clouds()]);
     int64_t c = 0;
     for (int64_t i = from * kBlock; i < end; ++i) {
