@@ -81,9 +81,9 @@ class Nearest {
   std::vector<Candidate> kept_;
 };
 
-// Finds the k nearest points of many queries. Calls grouped(group, begin, end, neighborhoods) for queries [begin, end) of
-// a group, or single(row, cloud, nearest) for one that has too few points beside it or wants more than 16 neighbours;
-// between them each query is given once.
+// Finds the k nearest points of many queries. Calls grouped(group, begin, end, neighborhoods) for queries [begin, end)
+// of a group, or single(row, cloud, nearest) for one that has too few points beside it or wants more than 16
+// neighbours; between them each query is given once.
 class NearestSearch {
  public:
   // Only candidates below `limit` count.

@@ -37,9 +37,10 @@ struct alignas(64) SearchSpace {
   int count[kLanes];
 };
 
-// Finds the k <= 16 nearest points, at squared distances of at most `reach`, of the queries from `begin` on. Returns where
-// it ended: the others lie too far from those that are done. Where it ends at `begin`, that query has too few points
-// beside `leaf`, where it lies along the curve, or too many near it, or they are farther than a float32 square can tell.
+// Finds the k <= 16 nearest points, at squared distances of at most `reach`, of the queries from `begin` on. Returns
+// where it ended: the others lie too far from those that are done. Where it ends at `begin`, that query has too few
+// points beside `leaf`, where it lies along the curve, or too many near it, or they are farther than a float32 square
+// can tell.
 GEOPT_DECLARE_LEVELS(int find_nearest(
     const TreeView& tree, const QueryGroup& group, int begin, int64_t leaf, int k, float reach, SearchSpace& space,
     Neighborhoods& out))

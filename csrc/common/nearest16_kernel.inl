@@ -1,73 +1,20 @@
 // One group of queries: see nearest16.h. Where vectors run over queries, lane q is query q.
+#include "common/leaf_list.h"
 #include "common/nearest16.h"
+#include "common/nearest_one.h"
+#include "common/sorting_network.h"
 #include "common/vec.h"
 
 namespace geopt::GEOPT_LEVEL {
 namespace {
 
-constexpr int kWindow = 4;  // leaves beside the queries along the curve that give a first bound
-constexpr int kMaxLevels = 9;  // 16 ** 9 points are more than rows can number
+constexpr int kWindow = 4;     // leaves beside the queries along the curve that give a first bound
 constexpr int kManyKeys = 64;  // more than a good bound leaves
-constexpr float kInfinity = __builtin_inff();
 
 // A key is the distance of a point, less its last bits, and in their place which of the listed points it is: floats
 // >= 0 order like their bits, so keys order like distances, up to those that differ in the lost bits alone.
 constexpr int32_t kWhich = kMaxListed * kLeafSize - 1;
 constexpr int32_t kNoKey = 0x7fffffff;
-
-template <class V>
-GEOPT_INLINE void order(V& a, V& b) {
-  const V low = least(a, b);
-  b = most(a, b);
-  a = low;
-}
-
-// Sorts each lane. Source: Green's network of 60 comparators, in Knuth, The Art of Computer Programming, volume 3, 5.3.4.
-template <class V>
-GEOPT_INLINE void sort16(V v[16]) {
-#define GEOPT_ORDER(i, j) order(v[i], v[j]);
-#define GEOPT_ORDER4(a, b, c, d, e, f, g, h) \
-  GEOPT_ORDER(a, b) GEOPT_ORDER(c, d) GEOPT_ORDER(e, f) GEOPT_ORDER(g, h)
-  GEOPT_ORDER4(0, 1, 2, 3, 4, 5, 6, 7) GEOPT_ORDER4(8, 9, 10, 11, 12, 13, 14, 15)
-  GEOPT_ORDER4(0, 2, 4, 6, 8, 10, 12, 14) GEOPT_ORDER4(1, 3, 5, 7, 9, 11, 13, 15)
-  GEOPT_ORDER4(0, 4, 8, 12, 1, 5, 9, 13) GEOPT_ORDER4(2, 6, 10, 14, 3, 7, 11, 15)
-  GEOPT_ORDER4(0, 8, 1, 9, 2, 10, 3, 11) GEOPT_ORDER4(4, 12, 5, 13, 6, 14, 7, 15)
-  GEOPT_ORDER4(5, 10, 6, 9, 3, 12, 13, 14) GEOPT_ORDER4(4, 8, 7, 11, 1, 2, 1, 4)
-  GEOPT_ORDER4(7, 13, 2, 8, 11, 14, 2, 4) GEOPT_ORDER4(5, 6, 9, 10, 11, 13, 3, 8)
-  GEOPT_ORDER4(7, 12, 6, 8, 10, 12, 3, 5) GEOPT_ORDER4(7, 9, 3, 4, 5, 6, 7, 8)
-  GEOPT_ORDER4(9, 10, 11, 12, 6, 7, 8, 9)
-#undef GEOPT_ORDER4
-#undef GEOPT_ORDER
-}
-
-// Sorts what falls and then rises.
-template <class V>
-GEOPT_INLINE void sort_bitonic16(V v[16]) {
-#pragma GCC unroll 4
-  for (int step = 8; step > 0; step /= 2)
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; ++i)
-      if (!(i & step)) order(v[i], v[i + step]);
-}
-
-// The 16 least of best and v, both sorted, go to best, sorted. Returns the least of the others.
-template <class V>
-GEOPT_INLINE V merge16(V best[16], const V v[16], V rest) {
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    const V high = most(best[i], v[15 - i]);
-    best[i] = least(best[i], v[15 - i]);
-    rest = least(rest, high);
-  }
-  sort_bitonic16(best);
-  return rest;
-}
-
-GEOPT_INLINE Floats squared_length(Floats x, Floats y, Floats z) { return (x * x + y * y) + z * z; }
-
-GEOPT_INLINE Floats axis_gap(Floats low, Floats high, Floats lower, Floats upper) {
-  return most(most(lower - high, low - upper), Floats{});
-}
 
 // Squared distance of each query's k-th nearest point in a few leaves: no more than that of its k-th nearest of all.
 void bound_queries(
@@ -97,163 +44,6 @@ void bound_queries(
   }
 }
 
-// first, first + 1, ...
-GEOPT_INLINE Ints count_from(int32_t first) {
-  Ints v;
-  for (int i = 0; i < kWidth; ++i) v[i] = i;
-  return v + first;
-}
-
-// The box of some queries and their largest bound.
-struct Range {
-  float low[3], high[3], bound;
-};
-
-// Lanes [first, end) of 16 numbers, and in place of the others the first of these.
-GEOPT_INLINE Floats load_some(const float* values, int c, int first, int end) {
-  const Ints lane = count_from(c);
-  return ((lane >= first) & (lane < end)) ? load(values + c) : all(values[first]);
-}
-
-Range range_of(const QueryGroup& group, const float* bounds, int first, int end) {
-  Range range;
-  for (int a = 0; a < 3; ++a) {
-    Floats low = load_some(group.xyz[a], 0, first, end), high = low;
-    for (int c = kWidth; c < kLanes; c += kWidth) {
-      const Floats v = load_some(group.xyz[a], c, first, end);
-      low = least(low, v), high = most(high, v);
-    }
-    range.low[a] = lowest(low), range.high[a] = highest(high);
-  }
-  Floats bound = load_some(bounds, 0, first, end);
-  for (int c = kWidth; c < kLanes; c += kWidth) bound = most(bound, load_some(bounds, c, first, end));
-  range.bound = highest(bound);
-  return range;
-}
-
-// The bits of the lanes from c on.
-GEOPT_INLINE uint32_t part_of(uint32_t mask, int c) { return mask >> c & ((1u << kWidth) - 1); }
-
-// Which children of a node may hold a point that one of the queries looks for.
-GEOPT_INLINE uint32_t near_children(const Node& node, const Range& range) {
-  uint32_t near = 0;
-  for (int c = 0; c < kFanout; c += kWidth) {
-    const Floats gap = squared_length(
-        axis_gap(all(range.low[0]), all(range.high[0]), load(node.lower[0] + c), load(node.upper[0] + c)),
-        axis_gap(all(range.low[1]), all(range.high[1]), load(node.lower[1] + c), load(node.upper[1] + c)),
-        axis_gap(all(range.low[2]), all(range.high[2]), load(node.lower[2] + c), load(node.upper[2] + c)));
-    near |= mask_of_at_most(gap, all(range.bound)) << c;
-  }
-  return near;
-}
-
-// The squared distances of a point from the boxes of all children.
-GEOPT_INLINE void gaps_of(const Node& node, const float p[3], float gaps[kFanout]) {
-  const Floats x = all(p[0]), y = all(p[1]), z = all(p[2]);
-  for (int c = 0; c < kFanout; c += kWidth)
-    store(gaps + c, squared_length(
-                        axis_gap(x, x, load(node.lower[0] + c), load(node.upper[0] + c)),
-                        axis_gap(y, y, load(node.lower[1] + c), load(node.upper[1] + c)),
-                        axis_gap(z, z, load(node.lower[2] + c), load(node.upper[2] + c))));
-}
-
-GEOPT_INLINE float lowest_of_16(const float* values) {
-  Floats v = load(values);
-  for (int c = kWidth; c < 16; c += kWidth) v = least(v, load(values + c));
-  return lowest(v);
-}
-
-// The nearest point of query q alone, depth first by way of the nearest boxes, for places that are so dense that a group
-// would have to look at too much. Those of queries [first, q) are known.
-void find_one(const TreeView& tree, const QueryGroup& group, int first, int q, float bound, Neighborhoods& out) {
-  const float p[3] = {group.xyz[0][q], group.xyz[1][q], group.xyz[2][q]};
-  float best = bound;
-  if (q > first && out.row[0][q - 1] != -1) {  // what is nearest to the query before lies near this one too
-    const float x = p[0] - out.xyz[0][0][q - 1], y = p[1] - out.xyz[1][0][q - 1], z = p[2] - out.xyz[2][0][q - 1];
-    best = least(best, (x * x + y * y) + z * z);
-  }
-  uint32_t best_row = kNoRow;  // so that a point at the bound itself is taken
-  alignas(64) float gaps[kMaxLevels + 1][kFanout];  // of the children that are left, else infinity
-  int64_t index[kMaxLevels + 1];
-  int level = tree.num_levels;
-  index[level] = 0;
-  gaps_of(tree.nodes[tree.level_nodes[level - 1]], p, gaps[level]);
-  while (level <= tree.num_levels) {
-    const float gap = lowest_of_16(gaps[level]);
-    if (gap > best || gap == kInfinity) {
-      ++level;
-      continue;
-    }
-    int child = 0;
-    while (gaps[level][child] != gap) ++child;
-    gaps[level][child] = kInfinity;
-    const Node& node = tree.nodes[tree.level_nodes[level - 1] + index[level]];
-    if (gap == best && node.first_row[child] >= best_row) continue;
-    const int64_t below = index[level] * kFanout + child;
-    if (level > 1) {
-      index[--level] = below;
-      gaps_of(tree.nodes[tree.level_nodes[level - 1] + below], p, gaps[level]);
-      continue;
-    }
-    const Leaf& leaf = tree.leaves[below];
-    alignas(64) float distances[kLeafSize];
-    for (int c = 0; c < kLeafSize; c += kWidth)
-      store(distances + c, squared_length(
-                               all(p[0]) - load(leaf.xyz[0] + c), all(p[1]) - load(leaf.xyz[1] + c),
-                               all(p[2]) - load(leaf.xyz[2] + c)));
-    const float nearest = lowest_of_16(distances);
-    if (nearest > best) continue;
-    for (int i = 0; i < kLeafSize; ++i) {
-      if (distances[i] != nearest || (nearest == best && leaf.row[i] >= best_row)) continue;
-      best = nearest, best_row = leaf.row[i];
-      for (int a = 0; a < 3; ++a) out.xyz[a][0][q] = leaf.xyz[a][i];
-    }
-  }
-  out.distance[0][q] = best_row == kNoRow ? kInfinity : best;
-  out.row[0][q] = static_cast<int32_t>(best_row);
-}
-
-// Lists the leaves that may hold such a point, with their boxes, from place `begin` on. Returns where the list ends, or
-// -1 when there are more than fit.
-int list_leaves(const TreeView& tree, const Range& range, int begin, SearchSpace& space) {
-  const int room = kMaxListed - begin;
-  int32_t list[2][kMaxListed + kFanout];
-  int size = 1;
-  list[tree.num_levels & 1][0] = 0;
-  for (int level = tree.num_levels; level > 1; --level) {
-    const Node* nodes = tree.nodes + tree.level_nodes[level - 1];
-    const int32_t* from = list[level & 1];
-    int32_t* to = list[~level & 1];
-    int found = 0;
-    for (int j = 0; j < size; ++j) {
-      const uint32_t near = near_children(nodes[from[j]], range);
-      for (int c = 0; c < kFanout; c += kWidth)
-        found += pack(to + found, count_from(from[j] * kFanout + c), part_of(near, c));
-      if (found > room) return -1;
-    }
-    size = found;
-  }
-  const Node* nodes = tree.nodes + tree.level_nodes[0];
-  int end = begin;
-  for (int j = 0; j < size; ++j) {
-    const int32_t parent = list[1][j];
-    const Node& node = nodes[parent];
-    const uint32_t near = near_children(node, range);
-    for (int c = 0; c < kFanout; c += kWidth) {
-      const uint32_t part = part_of(near, c);
-      for (int a = 0; a < 3; ++a) {
-        pack(space.box[a] + end, load(node.lower[a] + c), part);
-        pack(space.box[3 + a] + end, load(node.upper[a] + c), part);
-      }
-      end += pack(space.leaf + end, count_from(parent * kFanout + c), part);
-    }
-    if (end > begin + room) return -1;
-  }
-  // Boxes are read a vector at a time: those past the last are infinitely far.
-  for (int a = 0; a < 6; ++a) store(space.box[a] + end, all(a < 3 ? kInfinity : -kInfinity));
-  return end;
-}
-
 // Copies the points of a listed leaf point by point, in an order that `place` tells.
 void copy_points(const Leaf& leaf, float to[kLeafSize][4]) {
   for (int c = 0; c < kLeafSize; c += kWidth) {
@@ -270,8 +60,8 @@ GEOPT_INLINE I place(I which) {
   return (which & ~(kWidth - 1)) | (which & 3) * (kWidth / 4) | (which & (kWidth - 1)) >> 2;
 }
 
-// Drops keys that are not among the 16 least, to the bits they have: each of 16 lanes has a key that is no more than the
-// greatest of the lanes' least ones. Returns how many stay.
+// Drops keys that are not among the 16 least, to the bits they have: each of 16 lanes has a key that is no more than
+// the greatest of the lanes' least ones. Returns how many stay.
 int drop_far_keys(int32_t* keys, int count) {
   for (int i = 0; i < kLanes; i += kWidth) store(keys + count + i, all(kNoKey));
   int32_t lanes[kLanes];
@@ -289,21 +79,6 @@ int drop_far_keys(int32_t* keys, int count) {
     kept += pack(keys + kept, key, mask_of((key <= limit) & (key != kNoKey)));
   }
   return kept;
-}
-
-// Which of the leaves listed at [begin, end) may hold a point within its bound of a query. Returns how many.
-GEOPT_INLINE int list_near(
-    Floats x, Floats y, Floats z, Floats limit, int begin, int end, const SearchSpace& space,
-    int32_t near[kMaxListed + kLanes]) {
-  int num_near = 0;
-  for (int c = begin; c < end; c += kWidth) {
-    const Floats gap = squared_length(
-        axis_gap(x, x, load(space.box[0] + c), load(space.box[3] + c)),
-        axis_gap(y, y, load(space.box[1] + c), load(space.box[4] + c)),
-        axis_gap(z, z, load(space.box[2] + c), load(space.box[5] + c)));
-    num_near += pack(near + num_near, count_from(c), mask_of_at_most(gap, limit));
-  }
-  return num_near;
 }
 
 // Keys of the points within its bound of query q, in the leaves listed at [begin, end).
@@ -325,51 +100,6 @@ void collect(
     }
   }
   space.count[q] = count > kManyKeys ? drop_far_keys(keys, count) : count;
-}
-
-// The nearest point of query q, if it lies within its bound, in the leaves listed at [begin, end).
-void find_nearest_listed(
-    const TreeView& tree, const QueryGroup& group, int q, float bound, int begin, int end, const SearchSpace& space,
-    Neighborhoods& out) {
-  const Floats x = all(group.xyz[0][q]), y = all(group.xyz[1][q]), z = all(group.xyz[2][q]);
-  int32_t near[kMaxListed + kLanes];
-  const int num_near = list_near(x, y, z, all(bound), begin, end, space, near);
-  const auto distances = [&](const Leaf& leaf, int c) __attribute__((always_inline)) {
-    return squared_length(x - load(leaf.xyz[0] + c), y - load(leaf.xyz[1] + c), z - load(leaf.xyz[2] + c));
-  };
-  Floats best = all(kInfinity);
-  Ints which = Ints{}, tied = Ints{};
-  for (int j = 0; j < num_near; ++j)
-    for (int c = 0; c < kLeafSize; c += kWidth) {
-      const Floats d = distances(tree.leaves[space.leaf[near[j]]], c);
-      tied = (d < best) ? Ints{} : tied | (d == best);
-      which = (d < best) ? count_from(near[j] * kLeafSize + c) : which;
-      best = least(best, d);
-    }
-  const float nearest = lowest(best);
-  if (!(nearest <= bound)) {
-    out.distance[0][q] = kInfinity, out.row[0][q] = -1;
-    return;
-  }
-  const uint32_t lanes = mask_of(best == nearest);
-  int32_t numbers[kWidth];
-  store(numbers, which);
-  int32_t number = numbers[__builtin_ctz(lanes)];
-  if ((lanes & (lanes - 1)) != 0 || mask_of((best == nearest) & tied) != 0) {  // several: the lowest row
-    uint32_t lowest_row = kNoRow;
-    for (int j = 0; j < num_near; ++j)
-      for (int c = 0; c < kLeafSize; c += kWidth) {
-        const Leaf& leaf = tree.leaves[space.leaf[near[j]]];
-        for (uint32_t same = mask_of(distances(leaf, c) == nearest); same; same &= same - 1) {
-          const int i = c + __builtin_ctz(same);
-          if (leaf.row[i] < lowest_row) lowest_row = leaf.row[i], number = near[j] * kLeafSize + i;
-        }
-      }
-  }
-  const Leaf& leaf = tree.leaves[space.leaf[number / kLeafSize]];
-  out.distance[0][q] = nearest;
-  out.row[0][q] = static_cast<int32_t>(leaf.row[number % kLeafSize]);
-  for (int a = 0; a < 3; ++a) out.xyz[a][0][q] = leaf.xyz[a][number % kLeafSize];
 }
 
 // Lane q of v[r] becomes key row + r of query first + q.

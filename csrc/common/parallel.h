@@ -27,7 +27,10 @@ void parallel_blocks(int64_t count, int64_t block, const F& f) {
   std::atomic<int64_t> next{0};
   const int64_t num_blocks = (count + block - 1) / block;
   parallel_for(0, num_blocks < num_threads() ? num_blocks : num_threads(), 1, [&](int64_t, int64_t) {
-    for (int64_t begin; (begin = next.fetch_add(block)) < count;) f(begin, begin + block < count ? begin + block : count);
+    for (int64_t begin; (begin = next.fetch_add(block)) < count;) {
+      const int64_t end = begin + block < count ? begin + block : count;
+      f(begin, end);
+    }
   });
 }
 

@@ -13,8 +13,8 @@ struct Symmetric3 {
   double xx, xy, xz, yy, yz, zz;
 };
 
-// Eigenvalues low <= middle <= high; (x, y, z) is the axis of `low`, of unit length, sign as it falls, and any direction
-// across the axis of `high` where low == middle.
+// Eigenvalues low <= middle <= high; (x, y, z) is the axis of `low`, of unit length, sign as it falls, and any
+// direction across the axis of `high` where low == middle.
 struct PrincipalAxes {
   double low, middle, high, x, y, z;
 };
@@ -26,8 +26,8 @@ GEOPT_HD double newton_step(double t, double r) { return t - (t * (t * t - 3.0) 
 //
 // The trigonometric solution of the characteristic cubic (Smith, Eigenvalues of a symmetric 3x3 matrix, CACM 4(4),
 // 1961) is exact enough for that eigenvalue alone which lies far from the others, the largest or the smallest; its
-// eigenvector is as well conditioned. In the plane across it, a 2x2 problem is left, whose solution is exact for any gap
-// (after Eberly, A robust eigensolver for 3x3 symmetric matrices, 2014).
+// eigenvector is as well conditioned. In the plane across it, a 2x2 problem is left, whose solution is exact for any
+// gap (after Eberly, A robust eigensolver for 3x3 symmetric matrices, 2014).
 GEOPT_HD PrincipalAxes principal_axes(const Symmetric3& a) {
   // a = mean + scale * c, with trace 0 and values within [-2, 2]. Turned over where the smallest value lies apart, so
   // that it is always the largest that does.
@@ -75,7 +75,8 @@ GEOPT_HD PrincipalAxes principal_axes(const Symmetric3& a) {
   const double middle = 0.5 * (p + s), half = 0.5 * (p - s), radius = sqrt(half * half + q * q);
   const double low = middle - radius, high = middle + radius;
   const double lean = fabs(half) + radius > 0.0 ? fabs(half) + radius : 1.0;
-  const double low_u = half >= 0.0 ? -q : -lean, low_w = half >= 0.0 ? lean : q;  // the axis of `low`, not yet of length 1
+  // The axis of `low`, not yet of length 1.
+  const double low_u = half >= 0.0 ? -q : -lean, low_w = half >= 0.0 ? lean : q;
   const double low_scale = 1.0 / sqrt(low_u * low_u + low_w * low_w);
 
   const bool turned = turn < 0.0;

@@ -43,8 +43,8 @@ int knn_cuda(
 // What knn_cuda computes, by the same functions on the host: for tests.
 void knn_emulated(const NeighborProblem& of, int64_t k, Candidate limit, int64_t* indices, float* distances);
 
-// Gradient of squared distances between rows i / k of query (n, 3) and indices[i] of key (m, 3), -1 for none, for `grad`
-// (n, k). Writes to_query (n, 3) and to_key (m, 3), each summed in order of rows.
+// Gradient of squared distances between rows i / k of query (n, 3) and indices[i] of key (m, 3), -1 for none, for
+// `grad` (n, k). Writes to_query (n, 3) and to_key (m, 3), each summed in order of rows.
 void knn_backward_cpu(
     const float* query, int64_t n, const float* key, int64_t m, const int64_t* indices, int64_t k, const float* grad,
     float* to_query, float* to_key);

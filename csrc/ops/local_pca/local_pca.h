@@ -20,8 +20,8 @@ struct PlaneFit {
   float x, y, z, low, middle, high;
 };
 
-// Sums over n > 0 points of the products of p - mean, not divided by n. No branches, loops or arrays, so that a loop over
-// it becomes vector instructions.
+// Sums over n > 0 points of the products of p - mean, not divided by n. No branches, loops or arrays, so that a loop
+// over it becomes vector instructions.
 GEOPT_HD PlaneFit fit_plane(const Symmetric3& sums, double n) {
   const double part = 1.0 / n;
   const PrincipalAxes axes =
