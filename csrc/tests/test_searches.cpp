@@ -28,6 +28,12 @@ Queries queries_of(const Batch& batch) {
   return {Buffer<float>::of(xyz), Buffer<int64_t>::of(offsets)};
 }
 
+NeighborProblem problem_of(const Batch& batch, const Queries& queries) {
+  return {
+      queries.xyz.data(), queries.xyz.size() / 3, queries.offsets.data(), batch.xyz.data(), batch.num_points(),
+      batch.offsets.data(), batch.num_clouds()};
+}
+
 // The candidates of one query, ascending, rows counted in the batch.
 std::vector<Candidate> all_candidates(const Batch& batch, int64_t cloud, const float* query) {
   std::vector<Candidate> found;
@@ -48,6 +54,11 @@ void for_each_query(const Queries& queries, const Visit& visit) {
     for (int64_t row = queries.offsets[cloud]; row < queries.offsets[cloud + 1]; ++row) visit(cloud, row);
 }
 
+template <class T>
+bool same_values(const Buffer<T>& a, const Buffer<T>& b) {
+  return a.size() == b.size() && std::equal(a.data(), a.data() + a.size(), b.data());
+}
+
 void test_knn(const Batch& batch, const Queries& queries, int64_t k, Candidate limit, bool compare, Digests& digests) {
   const int64_t n = queries.xyz.size() / 3;
   Buffer<int64_t> indices(n * k);
@@ -57,6 +68,10 @@ void test_knn(const Batch& batch, const Queries& queries, int64_t k, Candidate l
       batch.num_clouds(), k, limit, indices.data(), distances.data());
   digests.add("knn", indices);
   digests.add("knn", distances);
+  Buffer<int64_t> cuda_indices(n * k);  // by the functions that CUDA kernels call
+  Buffer<float> cuda_distances(n * k);
+  knn_emulated(problem_of(batch, queries), k, limit, cuda_indices.data(), cuda_distances.data());
+  CHECK(same_values(cuda_indices, indices) && same_values(cuda_distances, distances));
   if (!compare) return;
   for_each_query(queries, [&](int64_t cloud, int64_t row) {
     const std::vector<Candidate> all = all_candidates(batch, cloud, queries.xyz.data() + 3 * row);
@@ -84,6 +99,13 @@ void test_radius(const Batch& batch, const Queries& queries, float radius, bool 
   digests.add("radius_search", splits);
   digests.add("radius_search", indices);
   digests.add("radius_search", distances);
+  Buffer<int64_t> cuda_splits(n + 1);
+  std::vector<int64_t> cuda_indices;
+  std::vector<float> cuda_distances;
+  radius_search_emulated(
+      problem_of(batch, queries), radius_limit(radius), cuda_splits.data(), cuda_indices, cuda_distances);
+  CHECK(same_values(cuda_splits, splits) && same_values(Buffer<int64_t>::of(cuda_indices), indices));
+  CHECK(same_values(Buffer<float>::of(cuda_distances), distances));
   if (!compare) return;
   CHECK(splits[0] == 0);
   for_each_query(queries, [&](int64_t cloud, int64_t row) {
@@ -109,6 +131,13 @@ void test_local_pca(const Batch& batch, int64_t k, bool compare, Digests& digest
   digests.add("local_pca", normals);
   digests.add("local_pca", eigenvalues);
   digests.add("local_pca", num_neighbors);
+  Buffer<float> cuda_normals(3 * n), cuda_eigenvalues(3 * n);
+  Buffer<int64_t> cuda_counts(n);
+  local_pca_emulated(
+      batch.xyz.data(), n, batch.offsets.data(), batch.num_clouds(), k, cuda_normals.data(), cuda_eigenvalues.data(),
+      cuda_counts.data());
+  CHECK(same_values(cuda_normals, normals) && same_values(cuda_eigenvalues, eigenvalues));
+  CHECK(same_values(cuda_counts, num_neighbors));
   if (!compare) return;
   for (int64_t cloud = 0; cloud < batch.num_clouds(); ++cloud)
     for (int64_t row = batch.offsets[cloud]; row < batch.offsets[cloud + 1]; ++row) {

@@ -1,10 +1,13 @@
 """What CUDA kernels compute, by the same functions on the host, against the CPU back end: the same bits."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from clouds import ALL, by_name
 
-from geopt import ops  # noqa: F401  loads the kernels
+from geopt import ops
 
 KERNELS = torch.ops.geopt
 # On both sides of 4, 16 and 32: how many neighbours are kept at once. More than 32 take several walks.
@@ -116,3 +119,37 @@ def test_emulation_differs_where_the_answer_does():
     got = KERNELS.radius_search_emulated(cloud.xyz, cloud.xyz, 5.0, 4, cloud.offsets, cloud.offsets)
     with pytest.raises(AssertionError):
         assert_same_bits(got, KERNELS.radius_search(cloud.xyz, cloud.xyz, 4.0, 4, cloud.offsets, cloud.offsets))
+
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("with_offsets", [False, True])
+def test_no_call_waits_for_the_gpu(with_offsets):
+    cloud = by_name("rings")
+    xyz, ends = cloud.xyz.cuda(), cloud.offsets.cuda() if with_offsets else None
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        ops.knn(xyz, xyz, 8, ends, ends)
+        ops.knn(xyz.flip(0), xyz, 40, ends, ends)
+        ops.radius_search(xyz, xyz, 0.8, 8, ends, ends)
+        ops.local_pca(xyz, ends, 8)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("offsets", [[0, 9, 5, 20], [1, 20], [0, 19], [0, 2**40, 20]], ids=str)
+def test_wrong_offsets_fail_an_assertion_on_the_gpu(offsets):
+    """In a process of its own: the assertion ends all work of a process on that GPU."""
+    code = (
+        "import torch; from geopt import ops;"
+        f"ops.local_pca(torch.rand(20, 3).cuda(), torch.tensor({offsets}).cuda(), 4); torch.cuda.synchronize()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert "must rise from 0 to the number of rows" in done.stdout + done.stderr

@@ -1,3 +1,4 @@
+#include "common/tensor.h"
 #include "ops/knn/knn.h"
 #include "ops/knn/search_tensors.h"
 

@@ -1,3 +1,4 @@
+#include "common/tensor.h"
 #include "ops/knn/search_tensors.h"
 #include "ops/radius_search/radius_search.h"
 
