@@ -53,7 +53,7 @@ test: build
 	$(PY) -m pytest -n $(JOBS) -m "not long" tests
 
 test-long: build
-	$(PY) -m pytest -m long tests
+	$(PY) -m pytest -n $(JOBS) -m long tests
 
 # With the machine's own python, torch and compilers: nothing is installed, and no network is asked.
 gpu:

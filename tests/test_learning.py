@@ -8,7 +8,7 @@ import pytest
 
 from geopt import demo, pretraining
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(2400)]
 
 
 def check(found: dict[str, tuple[float, float]]) -> None:
