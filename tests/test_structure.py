@@ -112,10 +112,22 @@ def test_the_package_itself_is_light():
 
 def test_importing_geopt_imports_no_extra():
     everything = "import geopt.data, geopt.simulate, geopt.finetuning, geopt.predicting, geopt.score, geopt.cli"
-    assert not modules_after(everything) & {"pyarrow", "google", "embreex", "matplotlib", "tensorboard", "tensorflow", "lz4", "zstandard", "laspy"}
+    assert not modules_after(everything) & {
+        "pyarrow",
+        "google",
+        "embreex",
+        "matplotlib",
+        "tensorboard",
+        "tensorflow",
+        "lz4",
+        "zstandard",
+        "laspy",
+    }
 
 
-@pytest.mark.parametrize("name", ["matplotlib", "embreex", "trimesh", "tensorboard", "open3d", "pyarrow", "lz4", "zstandard", "laspy"])
+@pytest.mark.parametrize(
+    "name", ["matplotlib", "embreex", "trimesh", "tensorboard", "open3d", "pyarrow", "lz4", "zstandard", "laspy"]
+)
 def test_optional_packages_are_imported_where_they_are_used(name):
     for path in MODULES:
         tree = ast.parse(path.read_text())

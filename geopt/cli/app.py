@@ -9,7 +9,20 @@ import typer.core
 
 import geopt
 
-ORDER = ("info", "simulate", "inspect", "pack", "pretrain", "finetune", "predict", "probe", "score", "splits", "bench", "demo")
+ORDER = (
+    "info",
+    "simulate",
+    "inspect",
+    "pack",
+    "pretrain",
+    "finetune",
+    "predict",
+    "probe",
+    "score",
+    "splits",
+    "bench",
+    "demo",
+)
 
 
 class _InOrder(typer.core.TyperGroup):

@@ -69,9 +69,7 @@ def check_search(
     return query_offsets, key_offsets
 
 
-def distance_gradient(
-    query: Tensor, key: Tensor, queries: Tensor, keys: Tensor, grad: Tensor
-) -> tuple[Tensor, Tensor]:
+def distance_gradient(query: Tensor, key: Tensor, queries: Tensor, keys: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Gradient in query and key of squared distances between rows ``queries`` (E,) and ``keys`` (E,), -1 for none."""
     found = keys >= 0
     if key.shape[0] == 0:

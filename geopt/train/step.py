@@ -76,7 +76,9 @@ def run(
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm or math.inf)
 
     scalars = torch.stack([value.reshape(()).double().to(ranks.device) for value in (*losses, norm, *terms.values())])
-    rows = distributed.gather([float(stop_asked), *scalars.tolist()], ranks)  # waits for the GPU; docs/training.md says where the model does
+    rows = distributed.gather(
+        [float(stop_asked), *scalars.tolist()], ranks
+    )  # waits for the GPU; docs/training.md says where the model does
     parts = config.accumulate
     if not all(math.isfinite(value) for row in rows for value in row[1 : parts + 2]):
         optimizer.zero_grad(set_to_none=True)
