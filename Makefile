@@ -64,7 +64,7 @@ lint: setup
 
 sanitize:
 	$(MAKE) -C csrc/tests
-	$(MAKE) -C csrc/tests SANITIZE=thread
+	$(MAKE) -C csrc/tests SANITIZE=thread WHAT=threads
 
 cross-aarch64: export GEOPT_CUDA = 0
 cross-aarch64: export CXX = aarch64-linux-gnu-g++
