@@ -25,7 +25,8 @@ import zipfile
 from pathlib import Path
 
 import torch
-from timing import processor
+
+from geopt.bench.run import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 TEST_NEEDS = ["numpy", "scipy", "pytest", "pytest-timeout", "hypothesis", "shapely"]
