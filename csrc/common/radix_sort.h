@@ -29,10 +29,13 @@ namespace radix {
 
 // Digits as wide as their histogram is small beside a chunk, at most 15 bits: one pass less beats the wider spread of
 // its writes, which stay in the second cache.
-inline int digit_bits(int64_t n, int key_bits, int num_chunks) {
-  const int most = std::clamp(bits_for(static_cast<uint64_t>(n / num_chunks)), 8, 15);
-  const int passes = (key_bits + most - 1) / most;
-  return passes == 0 ? 0 : (key_bits + passes - 1) / passes;
+inline int most_digit_bits(int64_t n, int num_chunks) {
+  return std::clamp(bits_for(static_cast<uint64_t>(n / num_chunks)), 8, 15);
+}
+
+inline int num_passes(int64_t n, int key_bits, int num_chunks) {
+  const int most = most_digit_bits(n, num_chunks);
+  return (key_bits + most - 1) / most;
 }
 
 // Loops over elements stand in functions of their own: called with copies of what they use, the compiler knows that
@@ -51,8 +54,7 @@ void scatter(const E* begin, const E* end, Key key, int shift, uint64_t mask, Co
 
 // Sorts by digits of `bits` bits, the least significant first; returns which of the two arrays holds the result.
 template <class Count, class E, class Key>
-E* sort(E* elements, E* spare, int64_t n, Key key, int key_bits, int bits, int num_chunks) {
-  const int passes = bits == 0 ? 0 : (key_bits + bits - 1) / bits;
+E* sort(E* elements, E* spare, int64_t n, Key key, int passes, int bits, int num_chunks) {
   const int64_t num_buckets = int64_t{1} << bits;
   const uint64_t mask = static_cast<uint64_t>(num_buckets - 1);
   const auto counts = uninitialized<Count>(num_chunks * num_buckets);
@@ -88,9 +90,11 @@ E* sort(E* elements, E* spare, int64_t n, Key key, int key_bits, int bits, int n
 // holds the result; the other is overwritten.
 template <class E, class Key>
 E* radix_sort(E* elements, E* spare, int64_t n, const Key& key, int key_bits, int num_chunks) {
-  const int bits = radix::digit_bits(n, key_bits, num_chunks);
-  if (n < int64_t{1} << 32) return radix::sort<uint32_t>(elements, spare, n, key, key_bits, bits, num_chunks);
-  return radix::sort<int64_t>(elements, spare, n, key, key_bits, bits, num_chunks);
+  const int passes = radix::num_passes(n, key_bits, num_chunks);
+  if (passes == 0) return elements;
+  const int bits = (key_bits + passes - 1) / passes;
+  if (n < int64_t{1} << 32) return radix::sort<uint32_t>(elements, spare, n, key, passes, bits, num_chunks);
+  return radix::sort<int64_t>(elements, spare, n, key, passes, bits, num_chunks);
 }
 
 template <class E, class Key>

@@ -101,31 +101,34 @@ void fill_one_by_one(const Points& points, const KeyLayout& layout, uint64_t out
 }
 
 // Calls body(sorted, coder, outside): all points by key, ties by row, those in no voxel last, with the key `outside`.
+// Until then `room`, of a number for each point, is written to: a result that is not there yet.
 template <class E, class Fill, class Body>
 void sort_filled(
-    const Points& points, const KeyLayout& layout, uint64_t outside, const Coder& coder, const Fill& fill,
-    const Body& body) {
-  const auto elements = uninitialized<E>(points.n), spare = uninitialized<E>(points.n);
-  fill(points, layout, outside, coder, elements.get());
-  const E* sorted = radix_sort(
-      elements.get(), spare.get(), points.n, [coder](const E& element) { return coder.key(element); },
-      bits_for(outside + 1), num_sort_chunks(points.n));
-  body(sorted, coder, outside);
+    const Points& points, const KeyLayout& layout, uint64_t outside, const Coder& coder, int64_t* room,
+    const Fill& fill, const Body& body) {
+  const bool fits = sizeof(E) == sizeof *room;
+  const auto own = uninitialized<E>(points.n), more = uninitialized<E>(fits ? 0 : points.n);
+  E *elements = own.get(), *spare = fits ? reinterpret_cast<E*>(room) : more.get();
+  const int key_bits = bits_for(outside + 1), num_chunks = num_sort_chunks(points.n);
+  if (radix::num_passes(points.n, key_bits, num_chunks) % 2 == 1) std::swap(elements, spare);  // to end outside of room
+  fill(points, layout, outside, coder, elements);
+  const auto key = [coder](const E& element) { return coder.key(element); };
+  body(radix_sort(elements, spare, points.n, key, key_bits, num_chunks), coder, outside);
 }
 
 template <class Body>
-void with_sorted_points(const Points& points, const KeyLayout& layout, const Body& body) {
+void with_sorted_points(const Points& points, const KeyLayout& layout, int64_t* room, const Body& body) {
   const uint64_t outside = static_cast<uint64_t>(points.num_clouds) * static_cast<uint64_t>(layout.cells_per_cloud);
   const Coder coder{bits_for(static_cast<uint64_t>(points.n))};
   // Tables larger than the cloud would cost more than the divisions they save, and may not fit in memory.
   const bool few_parts = layout.shape[0] + layout.shape[1] + layout.shape[2] <= std::max<int64_t>(points.n, 4096) &&
                          layout.cells_per_cloud < int64_t{1} << 32;
   if (bits_for(outside + 1) + coder.row_bits > 64)
-    sort_filled<Pair>(points, layout, outside, coder, fill_one_by_one<Pair>, body);
+    sort_filled<Pair>(points, layout, outside, coder, room, fill_one_by_one<Pair>, body);
   else if (few_parts)
-    sort_filled<Word>(points, layout, outside, coder, fill_by_parts, body);
+    sort_filled<Word>(points, layout, outside, coder, room, fill_by_parts, body);
   else
-    sort_filled<Word>(points, layout, outside, coder, fill_one_by_one<Word>, body);
+    sort_filled<Word>(points, layout, outside, coder, room, fill_one_by_one<Word>, body);
 }
 
 template <class E>

@@ -66,7 +66,8 @@ VoxelIndex voxel_index_cpu(
   index.point_to_token = point_to_token;
   index.keys.resize(layout.num_levels);
   index.starts.resize(layout.num_levels);
-  with_sorted_points({xyz, n, offsets, num_clouds}, layout, [&](const auto* sorted, Coder coder, uint64_t outside) {
+  const Points points{xyz, n, offsets, num_clouds};
+  with_sorted_points(points, layout, point_to_token, [&](const auto* sorted, Coder coder, uint64_t outside) {
     index.num_kept = drop_outside(sorted, n, coder, outside, point_to_token);
     write_finest(sorted, coder, index);
   });
