@@ -24,6 +24,13 @@ class Ratio(NamedTuple):
         return self.peer_ms / self.ours_ms
 
 
+def verdict(goal: Goal, ratio: float) -> str:
+    """Whether a ratio holds a goal; nothing where there is none."""
+    if goal.must is None or goal.reach is None:
+        return ""
+    return "reached" if ratio >= goal.reach else "held" if ratio >= goal.must else "missed"
+
+
 def ratios(timings: Sequence[Timing]) -> list[Ratio]:
     """A row for each goal and input where both were timed, by the medians of the wall clock, against the fastest case of
     the peer."""

@@ -6,13 +6,14 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, stack
 
 from geopt.optional import require
 
 OURS = "geopt"
+T = TypeVar("T")
 
 
 class Case(NamedTuple):
@@ -29,6 +30,10 @@ class Case(NamedTuple):
     copies: Sequence[Any]
     """Of the input, in whatever form ``run`` takes."""
     run: Callable[[Any], object]
+
+    def named(self) -> dict[str, Any]:
+        """What can be told of it."""
+        return {name: getattr(self, name) for name in ("op", "input", "who", "num_items")}
 
 
 class Timing(NamedTuple):
@@ -59,12 +64,16 @@ class Peers:
 
     def find(self, module: str) -> ModuleType | None:
         """A package, or None where it is not installed."""
+        return self.load(module.split(".")[0], lambda: require(module, "bench"))
+
+    def load(self, name: str, how: Callable[[], T]) -> T | None:
+        """What ``how`` returns, or None where it raises ImportError."""
         if not self.wanted:
             return None
         try:
-            return require(module, "bench")
+            return how()
         except ImportError as error:
-            self.missing.setdefault(module.split(".")[0], str(error))
+            self.missing.setdefault(name, str(error))
             return None
 
 

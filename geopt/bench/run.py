@@ -67,9 +67,9 @@ def run(threads: int, ops: Sequence[str], scans: Iterable[Path], peers: bool, re
     return Run(threads, said["facts"], said["missing"], timings)
 
 
-def as_json(timings: Iterable[Timing]) -> list[Any]:
-    """What a process says of its timings, and what ``--out`` holds."""
-    return [[_named(timing.case), timing.wall_ms, timing.cpu_ms] for timing in timings]
+def packed(timings: Iterable[Timing]) -> list[Any]:
+    """What a process says of its timings."""
+    return [[timing.case.named(), timing.wall_ms, timing.cpu_ms] for timing in timings]
 
 
 def facts() -> dict[str, str]:
@@ -77,6 +77,7 @@ def facts() -> dict[str, str]:
     import torch
 
     from geopt import __version__, ops
+    from geopt.bench import pcl
 
     build = ops.build_info()
     installed = {}
@@ -85,6 +86,8 @@ def facts() -> dict[str, str]:
             installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+    if (pcl_version := pcl.version()) is not None:
+        installed["PCL"] = pcl_version
     return {
         "date": str(datetime.date.today()),
         "processor": processor(),
@@ -96,10 +99,6 @@ def facts() -> dict[str, str]:
         "torch": torch.__version__,
         **installed,
     }
-
-
-def _named(case: Case) -> dict[str, Any]:
-    return {name: getattr(case, name) for name in ("op", "input", "who", "num_items")}
 
 
 def _nothing(_: Any) -> None:

@@ -18,7 +18,7 @@ def main(asked: dict) -> dict:
     from geopt.bench.cases import all_cases
     from geopt.bench.clouds import made_up, read
     from geopt.bench.measure import Peers, compare
-    from geopt.bench.run import as_json, facts
+    from geopt.bench.run import facts, packed
 
     torch.set_num_threads(asked["threads"])
     peers = Peers(asked["peers"])
@@ -27,7 +27,7 @@ def main(asked: dict) -> dict:
     timings = compare(
         cases, asked["repeats"], lambda case: print(f"{case.op}: {case.input}: {case.who}", file=sys.stderr)
     )
-    return {"facts": facts(), "missing": peers.missing, "timings": as_json(timings)}
+    return {"facts": facts(), "missing": peers.missing, "timings": packed(timings)}
 
 
 if __name__ == "__main__":

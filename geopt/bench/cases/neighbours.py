@@ -1,4 +1,5 @@
-"""Nearest points, points within a radius, normals and curvature. Index builds are included everywhere."""
+"""Nearest points, points within a radius, normals and curvature. Index builds are included everywhere. The
+clouds of small_gicp and Open3D are made from arrays while the clock runs, that of PCL before: its users hold one."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geopt import ops
+from geopt.bench import pcl
 from geopt.bench.measure import OURS, Case, Peers, turned
 
 K = 16
@@ -25,6 +27,7 @@ MOST_POINTS_OF_HYBRID = 300_000
 
 def cases(clouds: Mapping[str, Tensor], threads: int, peers: Peers) -> Iterator[Case]:
     """Cases for clouds of (N, 3) float32."""
+    library = peers.load("pcl", pcl.load)
     for name, xyz in clouds.items():
         copies = turned(xyz)
         arrays, doubles = [copy.numpy() for copy in copies], [copy.double().numpy() for copy in copies]
@@ -48,6 +51,9 @@ def cases(clouds: Mapping[str, Tensor], threads: int, peers: Peers) -> Iterator[
             yield case(op, "small_gicp, normals alone", doubles, partial(_small_gicp_normals, small_gicp, threads))
         if (open3d := peers.find("open3d")) is not None:
             yield case(op, "Open3D, normals alone", doubles, partial(_open3d_normals, open3d))
+        if library is not None:
+            clouds_of_pcl = [pcl.Cloud(library, array) for array in arrays]
+            yield case(op, "PCL", clouds_of_pcl, lambda cloud: cloud.estimate(K, threads))
 
         yield from _chamfer(case, copies, arrays, pykdtree)
         if len(xyz) <= MOST_POINTS_IN_RADIUS:
