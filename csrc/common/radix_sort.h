@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "common/parallel.h"
 
@@ -95,13 +94,6 @@ E* radix_sort(E* elements, E* spare, int64_t n, const Key& key, int key_bits, in
   const int bits = (key_bits + passes - 1) / passes;
   if (n < int64_t{1} << 32) return radix::sort<uint32_t>(elements, spare, n, key, passes, bits, num_chunks);
   return radix::sort<int64_t>(elements, spare, n, key, passes, bits, num_chunks);
-}
-
-template <class E, class Key>
-void radix_sort(std::vector<E>& elements, std::vector<E>& spare, const Key& key, int key_bits, int num_chunks) {
-  spare.resize(elements.size());
-  const auto n = static_cast<int64_t>(elements.size());
-  if (radix_sort(elements.data(), spare.data(), n, key, key_bits, num_chunks) == spare.data()) elements.swap(spare);
 }
 
 }  // namespace geopt
