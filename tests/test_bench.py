@@ -54,6 +54,12 @@ def test_a_ratio_is_held_from_the_goal_on_and_reached_from_what_is_reached_for_o
     assert [judge.verdict(goal, ratio) for ratio in (3.99, 4, 6)] == ["missed", "held", "reached"]
 
 
+def test_a_ratio_just_below_its_goal_does_not_look_like_it(monkeypatch):
+    monkeypatch.setattr(judge, "GOALS", (Goal("op", "peer", 8.5, 15),))
+    run_of_one = Run(1, {}, {}, [timing("op", "geopt", [1]), timing("op", "peer", [8.499])])
+    assert report.tables([run_of_one])[-1].rows == [("op", "peer", "8.49", "8.5", "15", "missed")]
+
+
 def test_every_cell_of_the_ratios_is_in_the_json(monkeypatch):
     runs = runs_with_one_thread_and_two(monkeypatch)
     told = report.as_json(runs)

@@ -101,6 +101,14 @@ def test_links_lead_to_files(page):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_the_table_of_the_ops_is_that_of_the_newest_run():
+    newest = max((ROOT / "benchmarks" / "results").glob("*_bench.md"))
+    summary = re.search(r"^\| op \| peer \| 1 thread \|.*?(?=^(?!\|))", newest.read_text(), re.MULTILINE | re.DOTALL)
+    text = (ROOT / "README.md").read_text()
+    assert summary and summary[0] in text
+    assert f"benchmarks/results/{newest.name}" in text
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_scripts_that_are_named_exist(page):
     for script in re.findall(r"python (\w+/\S+\.py)", page.read_text()):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from geopt.bench.judge import Ratio, ratios, speedups, verdict
 from geopt.bench.measure import Timing
 from geopt.bench.run import Run
+
+RATIOS = "Times as long as geopt, by medians of the wall clock"
 
 
 class Table(NamedTuple):
@@ -98,17 +101,17 @@ def _by_input(runs: Sequence[Run]) -> Table:
     for (goal, name), by_run in _grouped(runs, lambda ratio: (ratio.goal, ratio.input)).items():
         peers = dict.fromkeys(ratio.who for of_run in by_run for ratio in of_run)
         rows.append((goal.op, name, " or ".join(peers), *_judged(by_run)))
-    return Table("Times geopt, by medians of the wall clock", ("op", "input", "peer", *_columns(runs)), rows)
+    return Table(f"{RATIOS}: by input", ("op", "input", "peer", *_columns(runs)), rows)
 
 
 def _summary(runs: Sequence[Run]) -> Table:
     rows = [(goal.op, goal.peer, *_judged(by_run)) for goal, by_run in _grouped(runs, lambda ratio: ratio.goal).items()]
-    return Table("Times geopt, lowest and highest of the inputs", ("op", "peer", *_columns(runs)), rows)
+    return Table(f"{RATIOS}: lowest and highest of the inputs", ("op", "peer", *_columns(runs)), rows)
 
 
 def _grouped(runs: Sequence[Run], key: Callable[[Ratio], Any]) -> dict[Any, list[list[Ratio]]]:
     """Ratios with the same key, run by run."""
-    found: dict[Hashable, list[list[Ratio]]] = {}
+    found: dict[Any, list[list[Ratio]]] = {}
     for number, run in enumerate(runs):
         for ratio in ratios(run.timings):
             found.setdefault(key(ratio), [[] for _ in runs])[number].append(ratio)
@@ -128,8 +131,14 @@ def _judged(by_run: Sequence[Sequence[Ratio]]) -> list[str]:
 
 
 def _range(values: Sequence[float]) -> str:
-    low, high = (f"{value:.2f}" if value < 10 else f"{value:.1f}" for value in (min(values), max(values)))
+    low, high = _rounded_down(min(values)), _rounded_down(max(values))
     return low if low == high else f"{low} to {high}"
+
+
+def _rounded_down(value: float) -> str:
+    """Down, so that nothing that misses a goal looks as if it held it."""
+    digits = 2 if value < 10 else 1
+    return f"{math.floor(value * 10**digits) / 10**digits:.{digits}f}"
 
 
 def _threads(run: Run) -> str:

@@ -50,7 +50,7 @@ def bench(
 
 def _print(runs: list[Run]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from geopt.bench import report
 
@@ -58,7 +58,8 @@ def _print(runs: list[Run]) -> None:
     for line in (line for run in runs for line in report.told(run)):
         console.print(line, markup=False, highlight=False)
     for shown in report.tables(runs):
-        table = Table(*shown.header, title=shown.title)
+        columns = [Column(name, overflow="fold") for name in shown.header]  # names are not cut in a narrow window
+        table = Table(*columns, title=shown.title)
         for row in shown.rows:
             table.add_row(*row)
         console.print(table, highlight=False)
