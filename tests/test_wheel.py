@@ -43,6 +43,7 @@ def test_it_carries_types_configs_datasets_and_the_compiled_ops(site):
         "_C.abi3.so",
         "_resources/configs/pretrain/tiny.yaml",
         "_resources/datasets/nuscenes/splits.json",
+        "bench/pcl_normals.cpp",
     ):
         assert (site / "geopt" / name).is_file(), name
     (wheel,) = site.parent.glob("*.whl")
