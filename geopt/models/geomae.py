@@ -291,7 +291,9 @@ def mean_losses(losses: list[Loss]) -> list[Tensor]:
     process that sees all frames."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return [loss.total / max(loss.count, 1e-9) for loss in losses]
-    counts = torch.tensor([loss.count for loss in losses], dtype=torch.float64, device=losses[0].total.device)
+    counts = to_device(
+        torch.tensor([loss.count for loss in losses], dtype=torch.float64, device="cpu"), losses[0].total.device
+    )
     counts = sum_over_ranks(counts) / torch.distributed.get_world_size()
     return [loss.total / count.clamp(min=1e-9).to(loss.total.dtype) for loss, count in zip(losses, counts)]
 

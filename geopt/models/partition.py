@@ -151,7 +151,8 @@ def group_partition(
     coords = coords_bxyz.long()
     cells = coords[:, 1 : 1 + num_axes]
     num_bits = max(1, (max(grid_shape[:num_axes]) - 1).bit_length())
-    walked = cells[:, [1, 0, 2][:num_axes]] if shifted else cells
+    # Exchanged by slices: a list as an index would be copied to the GPU, and waited for.
+    walked = torch.cat([cells[:, 1:2], cells[:, :1], cells[:, 2:]], dim=1) if shifted else cells
     rank = hilbert_rank(walked, num_bits)
     _, order = ((coords[:, 0] << (num_axes * num_bits)) | rank).sort(stable=True)
     batch = coords[:, 0][order]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from geopt import ops
+from geopt.ops.segment_reduce import reduce_of_segments
 from geopt.schema import Frozen
 from geopt.structures import VoxelGrid
 
@@ -95,7 +95,7 @@ class VoxelEncoder(nn.Module):
         for layer in self.layers:
             # Rectifying after the maximum is the same and touches one row per token instead of one per point.
             points = layer(points, tokens, token)
-            tokens = F.relu(ops.segment_reduce(points, token, num_tokens, reduce="max"))
+            tokens = F.relu(reduce_of_segments(points, token, num_tokens, "max"))
             is_last = layer is self.layers[-1]
             if return_points or not is_last:
                 points = F.relu(points)

@@ -50,6 +50,11 @@ def segment_reduce(values: Tensor, segment: Tensor, num_segments: int, reduce: R
         low, high = torch.stack(torch.aminmax(segment)).tolist()
         if low < -1 or high >= num_segments:
             raise ValueError(f"{op}: segment must lie in [-1, {num_segments}), got values from {low} to {high}")
+    return reduce_of_segments(values, segment, num_segments, reduce)
+
+
+def reduce_of_segments(values: Tensor, segment: Tensor, num_segments: int, reduce: Reduce) -> Tensor:
+    """:func:`segment_reduce` for a caller that made ``segment`` itself: the check of its range waits for the GPU."""
     wide = values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
     return torch.ops.geopt.segment_reduce(wide, segment, num_segments, _MODES[reduce])[0].to(values.dtype)
 

@@ -73,7 +73,8 @@ def test_kernels_wait_for_the_gpu_only_for_the_sizes_of_results(name, recorded_c
                 func(*args, **kwargs)
             finally:
                 torch.cuda.set_sync_debug_mode(before)
-        called = [str(wait.message) for wait in waits if "synchroniz" in str(wait.message)]
+        # Torch also says once that its check is a prototype that does not see all synchronizing operations.
+        called = [str(wait.message) for wait in waits if "called a synchronizing" in str(wait.message)]
         assert len(called) == READ_BACKS.get(func._schema.name.removeprefix("geopt::"), 0), called
 
 
