@@ -19,6 +19,7 @@ from collections.abc import Callable
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does; threads that spin starve each other
 
 import torch
+from goals import GOALS, verdict
 
 from geopt import pretraining
 from geopt.geometry import GeometryIndex
@@ -141,7 +142,11 @@ def main() -> None:
                 if i == 1:
                     clock.parts.clear()
                 step(model, optimizer, rotated[i % 4], clock)
-            show(clock.medians(), "one step, one frame")
+            parts = clock.medians()
+            show(parts, "one step, one frame")
+            if device.type == "cuda":
+                goal = GOALS["index and targets", "ten sweeps"]
+                print(f"  index and targets: goal {goal} ms, {verdict(parts['index and targets'], goal)}")
 
 
 if __name__ == "__main__":

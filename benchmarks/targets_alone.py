@@ -25,7 +25,7 @@ def targets(device: torch.device) -> list[Target]:
 
 
 def batch_of(xyz: Tensor) -> PointBatch:
-    """One frame of ten sweeps, which follow each other."""
+    """One frame of ten sweeps, which follow each other; metres in the frame of ``PYRAMID``."""
     num_points = len(xyz)
     return PointBatch(
         xyz=xyz,
@@ -39,9 +39,9 @@ def batch_of(xyz: Tensor) -> PointBatch:
 
 
 @torch.no_grad()
-def all_targets(xyz: Tensor) -> dict[str, Truth]:
-    """Truth by target of one cloud, metres in the frame of ``PYRAMID``."""
-    index = GeometryIndex(batch_of(xyz), PYRAMID)
+def all_targets(batch: PointBatch) -> dict[str, Truth]:
+    """Truth by target of one frame, in the frame of ``PYRAMID``."""
+    index = GeometryIndex(batch, PYRAMID)
     mask = random_mask(index, 0.7, (7,))
     queries = make_queries(index, mask, empty_radius=1)
-    return {target.name: target.truth(index, queries) for target in targets(xyz.device)}
+    return {target.name: target.truth(index, queries) for target in targets(batch.xyz.device)}
