@@ -11,11 +11,12 @@ namespace geopt {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kSampleThreads = 1024;
+constexpr int kSampleThreads = 512;  // a pick concerns about ten blocks: more warps would only wait at the barriers
 constexpr int kSampleWarps = kSampleThreads / 32;
-constexpr int kOwnBlocks = 2;                             // of each thread that samples
+constexpr int kOwnBlocks = 4;                             // of each thread that samples
 constexpr int kMaxPointBlocks = kOwnBlocks * kSampleThreads;
 constexpr int kLeastBlockSize = 64;
+constexpr int kPointsAtOnce = 4;  // that a lane reads of a block
 
 struct Buffers {
   float* bounds;  // (num_clouds, 6): what the curve of each cloud covers
@@ -135,14 +136,25 @@ __device__ void update_block(const PointBlocks& points, int block, uint32_t pick
   const int64_t begin = block * points.size, end = begin + points.size < points.count ? begin + points.size : points.count;
   Farthest best{-1.0f, 0xffffffffu};
   float at[3] = {0.0f, 0.0f, 0.0f};
-  for (int64_t i = begin + lane_of_warp(); i < end; i += 32) {
-    const float x = points.x[i], y = points.y[i], z = points.z[i];
-    const uint32_t row = points.rows[i];
-    const float nearest = nearest_after_pick(points.nearest[i], row == picked, p[0] - x, p[1] - y, p[2] - z);
-    points.nearest[i] = nearest;
-    if (nearest > best.distance || (nearest == best.distance && row < best.row)) {
-      best = {nearest, row};
-      at[0] = x, at[1] = y, at[2] = z;
+  for (int64_t from = begin + lane_of_warp(); from < end; from += 32 * kPointsAtOnce) {
+    // All are read before the first is written: a read behind a write would wait for memory once more.
+    float x[kPointsAtOnce], y[kPointsAtOnce], z[kPointsAtOnce], nearest[kPointsAtOnce];
+    uint32_t row[kPointsAtOnce];
+#pragma unroll
+    for (int k = 0; k < kPointsAtOnce; ++k) {
+      const int64_t i = from + 32 * k < end ? from + 32 * k : from;
+      x[k] = points.x[i], y[k] = points.y[i], z[k] = points.z[i];
+      nearest[k] = points.nearest[i], row[k] = points.rows[i];
+    }
+#pragma unroll
+    for (int k = 0; k < kPointsAtOnce; ++k) {
+      if (from + 32 * k >= end) break;
+      nearest[k] = nearest_after_pick(nearest[k], row[k] == picked, p[0] - x[k], p[1] - y[k], p[2] - z[k]);
+      points.nearest[from + 32 * k] = nearest[k];
+      if (nearest[k] > best.distance || (nearest[k] == best.distance && row[k] < best.row)) {
+        best = {nearest[k], row[k]};
+        at[0] = x[k], at[1] = y[k], at[2] = z[k];
+      }
     }
   }
   const Farthest farthest = farthest_of_warp(best);
@@ -187,7 +199,7 @@ __global__ void __launch_bounds__(kSampleThreads) sample_clouds(
     while (points.count > points.size * kMaxPointBlocks) points.size *= 2;
     points.num_blocks = static_cast<int>(units_for(points.count, points.size));
 
-    // Block k of a thread is number thread + k * kSampleThreads; warps measure the boxes, then threads take theirs.
+    // Block k of a thread is number thread + k * kSampleThreads.
     float lower[kOwnBlocks][3], upper[kOwnBlocks][3];
     for (int k = 0; k < kOwnBlocks; ++k) {
       const int block = thread + k * kSampleThreads;
@@ -246,7 +258,8 @@ __global__ void __launch_bounds__(kSampleThreads) sample_clouds(
         shared.block_of_warp[warp_of_block()] = best_block;
       }
       __syncthreads();
-      const Farthest other = shared.of_warp[lane_of_warp()];
+      const bool has_warp = lane_of_warp() < kSampleWarps;
+      const Farthest other = has_warp ? shared.of_warp[lane_of_warp()] : Farthest{-1.0f, 0xffffffffu};
       const Farthest next = farthest_of_warp(other);
       row = -1;
       if (next.distance >= 0.0f) {
