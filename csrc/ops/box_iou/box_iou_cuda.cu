@@ -1,57 +1,64 @@
-// Boxes are made once, then one thread takes one pair. No torch headers: raw pointers and a stream.
+// Boxes are made once. Then a thread has one box of b and compares several of a with it, the same for all threads of a
+// block: reading boxes would take longer than passing over most pairs. No torch headers: raw pointers and a stream.
 #include "common/launch.h"
 #include "ops/box_iou/box_iou.h"
 
 namespace geopt {
 namespace {
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 128;
+constexpr int kRows = 8;  // of a, one after the other
 
-struct Buffers {
-  TurnedBox *a, *b;
-  int64_t total;
+template <class T>
+struct Rows {
+  const T *a, *b;
+  int64_t n, a_columns, m, b_columns;
 };
 
-Buffers cut(void* workspace, int64_t n, int64_t m) {
-  Buffers buffers{};
-  Workspace w(workspace);
-  buffers.a = w.take<TurnedBox>(n);
-  buffers.b = w.take<TurnedBox>(m);
-  buffers.total = w.used();
-  return buffers;
+// Boxes of a, then those of b.
+template <class T>
+__global__ void __launch_bounds__(kThreads) make_boxes(Rows<T> rows, bool volume, TurnedBox* boxes) {
+  for (int64_t i = first_thread(); i < rows.n + rows.m; i += num_threads())
+    boxes[i] = make_turned_box(
+        i < rows.n ? rows.a + i * rows.a_columns : rows.b + (i - rows.n) * rows.b_columns, volume);
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) make_boxes(const T* rows, int64_t n, int64_t columns, bool volume, TurnedBox* boxes) {
-  for (int64_t i = first_thread(); i < n; i += num_threads()) boxes[i] = make_turned_box(rows + i * columns, volume);
-}
-
-template <class T>
-__global__ void __launch_bounds__(kThreads) iou_of_pairs(const TurnedBox* a, const TurnedBox* b, int64_t num_pairs, int64_t m, T* iou) {
-  for (int64_t pair = first_thread(); pair < num_pairs; pair += num_threads()) {
-    const int64_t row = pair / m;
-    const TurnedBox& one = a[row];
-    const TurnedBox& other = b[pair - row * m];
-    const bool passed_over = out_of_reach(one.x, one.y, one.reach, other.x, other.y, other.reach);
-    iou[pair] = passed_over ? T(0) : static_cast<T>(box_iou(one, other));
+__global__ void __launch_bounds__(kThreads) iou_of_pairs(
+    const TurnedBox* a, int64_t n, const TurnedBox* b, int64_t m, int64_t tiles, int64_t tiles_across, T* iou) {
+  for (int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+    const int64_t down = tile / tiles_across, column = (tile - down * tiles_across) * kThreads + threadIdx.x;
+    if (column >= m) continue;
+    const TurnedBox other = b[column];
+    const int64_t end = kRows * (down + 1) < n ? kRows * (down + 1) : n;
+    for (int64_t row = kRows * down; row < end; ++row) {
+      const TurnedBox& one = a[row];
+      const bool passed_over = out_of_reach(one.x, one.y, one.reach, other.x, other.y, other.reach);
+      iou[row * m + column] = passed_over ? T(0) : static_cast<T>(box_iou(one, other));
+    }
   }
 }
 
 }  // namespace
 
-int64_t box_iou_cuda_workspace(int64_t n, int64_t m) { return cut(nullptr, n, m).total; }
+int64_t box_iou_cuda_workspace(int64_t n, int64_t m) {
+  Workspace w(nullptr);
+  w.take<TurnedBox>(n + m);
+  return w.used();
+}
 
 template <class T>
 int box_iou_cuda(
     const T* a, int64_t n, int64_t a_columns, const T* b, int64_t m, int64_t b_columns, bool volume, T* iou,
     void* workspace, int64_t workspace_bytes, void* raw_stream) {
   if (n == 0 || m == 0) return cudaSuccess;
+  if (box_iou_cuda_workspace(n, m) > workspace_bytes) return cudaErrorInvalidValue;
   const auto stream = static_cast<cudaStream_t>(raw_stream);
-  const Buffers buffers = cut(workspace, n, m);
-  if (buffers.total > workspace_bytes) return cudaErrorInvalidValue;
-  make_boxes<<<blocks_for(n, kThreads), kThreads, 0, stream>>>(a, n, a_columns, volume, buffers.a);
-  make_boxes<<<blocks_for(m, kThreads), kThreads, 0, stream>>>(b, m, b_columns, volume, buffers.b);
-  iou_of_pairs<<<blocks_for(n * m, kThreads), kThreads, 0, stream>>>(buffers.a, buffers.b, n * m, m, iou);
+  TurnedBox* const boxes = Workspace(workspace).take<TurnedBox>(n + m);
+  const Rows<T> rows{a, b, n, a_columns, m, b_columns};
+  make_boxes<<<blocks_for(n + m, kThreads), kThreads, 0, stream>>>(rows, volume, boxes);
+  const int64_t tiles_across = units_for(m, kThreads), tiles = units_for(n, kRows) * tiles_across;
+  iou_of_pairs<<<blocks_for(tiles, 1), kThreads, 0, stream>>>(boxes, n, boxes + n, m, tiles, tiles_across, iou);
   return cudaGetLastError();
 }
 
