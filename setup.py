@@ -110,6 +110,18 @@ def gencode(archs: str) -> list[str]:
     return flags
 
 
+def cuda_command(nvcc: Path, archs: str) -> str:
+    return " ".join(
+        [
+            f"{quote(nvcc)} -MD -MF $out.d -O3 -std=c++17 --fmad=false -DGEOPT_WITH_CUDA --threads 2",
+            "-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off",
+            f"-ccbin {CXX} -I{quote(ROOT / 'csrc')}",
+            *gencode(archs),
+            "-c $in -o $out",
+        ]
+    )
+
+
 def quote(path: object) -> str:
     return shlex.quote(str(path))
 
@@ -153,15 +165,7 @@ def build_ops(out: Path) -> None:
         build_info += f"-DGEOPT_NVCC_VERSION='\"{version.group(1) if version else 'unknown'}\"'"
         # cudart is static, so that one library serves machines with and without CUDA.
         libraries += [f"-L{quote(home / 'lib64')}", "-lcudart_static -ldl -lrt -lpthread"]
-        nvcc_command = " ".join(
-            [
-                f"{quote(nvcc)} -MD -MF $out.d -O3 -std=c++17 --fmad=false -DGEOPT_WITH_CUDA --threads 2",
-                "-Xcompiler -fPIC,-fvisibility=hidden,-ffp-contract=off",
-                f"-ccbin {CXX} -I{quote(ROOT / 'csrc')}",
-                *gencode(archs),
-                "-c $in -o $out",
-            ]
-        )
+        nvcc_command = cuda_command(nvcc, archs)
         sources += [*(ROOT / "csrc" / "common").glob("*.cu"), *(ROOT / "csrc" / "ops").glob("*/*.cu")]
         say(f"CUDA kernels for {archs} with {nvcc}")
     # To one file alone, so that other architectures do not compile all of them again.
@@ -283,7 +287,8 @@ def extensions() -> list[Extension]:
     return [ops, Extension("geopt._host", sources=[])]
 
 
-setup(
-    ext_modules=extensions(),
-    cmdclass={"build_ext": BuildLibraries, "build_py": BuildWithResources},
-)
+if __name__ == "__main__":  # benchmarks/cuda_compile.py reads the flags from here
+    setup(
+        ext_modules=extensions(),
+        cmdclass={"build_ext": BuildLibraries, "build_py": BuildWithResources},
+    )

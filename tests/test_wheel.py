@@ -88,7 +88,7 @@ def test_a_build_without_cuda_says_so_and_works(hidden, tmp_path):
         code += (
             "import shutil; which = shutil.which; shutil.which = lambda n, **k: None if 'nvcc' in n else which(n, **k);"
         )
-    code += "import runpy; runpy.run_path('setup.py')"
+    code += "import runpy; runpy.run_path('setup.py', run_name='__main__')"
     environment = {**os.environ, "GEOPT_CUDA": "auto" if hidden else "0"}
     build = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True)
