@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from geopt.ops._library import has_kernel
 
-# Their CUDA kernels look at the values of offsets before they use them, so that nobody waits for a GPU to answer.
-CHECKED_ON_GPU = ("knn", "radius_search", "chamfer_distance", "local_pca")
+# Their CUDA kernels look at the values of offsets before they use them, so that nobody waits for a GPU to answer; those
+# of voxels answer with the sizes of their results: see `sorted_into_voxels`.
+CHECKED_ON_GPU = (
+    "knn",
+    "radius_search",
+    "chamfer_distance",
+    "local_pca",
+    "voxelize",
+    "voxel_index",
+    "voxel_downsample",
+)
 
 FEW = 100  # offsets that are checked faster as a list; of 60,000 that took 3 ms
 
@@ -50,12 +61,17 @@ def same_device(op: str, name: str, value: Tensor, other_name: str, other: Tenso
 
 def offsets(op: str, name: str, value: Tensor, num_rows: int, rows_name: str) -> None:
     """Check (B + 1,) int64 from 0 to ``num_rows``, never falling. Reads the values back from a GPU, but for the ops of
-    ``CHECKED_ON_GPU``: there a device-side assertion fails, which the next synchronisation reports."""
+    ``CHECKED_ON_GPU``."""
     tensor(op, name, value, "(B + 1)", (torch.int64,))
     if value.numel() == 0:
         raise ValueError(f"{op}: {name} must have at least one entry, got none")
     if torch.compiler.is_compiling() or (value.is_cuda and op in CHECKED_ON_GPU):
         return  # values are unknown while a graph is traced
+    rising(op, name, value, num_rows, rows_name)
+
+
+def rising(op: str, name: str, value: Tensor, num_rows: int, rows_name: str) -> None:
+    """Check the values of :func:`offsets`."""
     rises = value.numel() > FEW and bool((value[1:] >= value[:-1]).all())
     values = value[[0, -1]].tolist() if rises else value.tolist()
     if values[0] != 0 or values[-1] != num_rows or any(b < a for a, b in pairwise(values)):
@@ -64,6 +80,17 @@ def offsets(op: str, name: str, value: Tensor, num_rows: int, rows_name: str) ->
             f"{op}: {name} must rise from 0 to {num_rows} (the rows of {rows_name}), got "
             f"{values if len(values) <= 10 else [*values[:5], '...', *values[-4:]]}"
         )
+
+
+def sorted_into_voxels(op: str, kernel: Callable[..., Any], xyz: Tensor, offsets: Tensor, *arguments: Any) -> Any:
+    """Call a kernel that checks the offsets itself; where they are wrong, the error says how, as it does on the CPU."""
+    if torch.compiler.is_compiling():
+        return kernel(xyz, offsets, *arguments)
+    try:
+        return kernel(xyz, offsets, *arguments)
+    except RuntimeError:
+        rising(op, "offsets", offsets, xyz.shape[0], "xyz")
+        raise
 
 
 def clouds(op: str, name: str, value: Tensor | None, rows_name: str, rows: Tensor) -> Tensor:

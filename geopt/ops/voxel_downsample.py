@@ -42,12 +42,15 @@ def voxel_downsample(xyz: Tensor, offsets: Tensor, grid: VoxelGrid) -> VoxelMean
         TypeError: ``xyz`` is not float32, ``offsets`` not int64, or ``grid`` no VoxelGrid.
 
     Not differentiable; for gradients take the mean with :func:`geopt.ops.segment_reduce`. The same bits on every
-    device and with any number of threads. On CUDA the sizes of the results are read back once, and ``offsets`` once.
+    device and with any number of threads. On CUDA the sizes of the results are read back once.
     """
     op = "voxel_downsample"
     checked_grid(op, xyz, offsets, grid)
     _check.compiled(op, op, "xyz", xyz)
-    return VoxelMeans(*torch.ops.geopt.voxel_downsample(xyz.detach(), offsets, *grid.lower, *grid.size, grid.shape))
+    kernel = torch.ops.geopt.voxel_downsample
+    return VoxelMeans(
+        *_check.sorted_into_voxels(op, kernel, xyz.detach(), offsets, *grid.lower, *grid.size, grid.shape)
+    )
 
 
 @torch.library.register_fake("geopt::voxel_downsample")

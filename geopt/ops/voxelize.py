@@ -50,7 +50,7 @@ def voxelize(xyz: Tensor, offsets: Tensor, grid: VoxelGrid) -> Voxels:
         TypeError: ``xyz`` is not float32, ``offsets`` not int64, or ``grid`` no VoxelGrid.
 
     Not differentiable. The same integers on every device and with any number of threads. On CUDA the sizes of the
-    results are read back once, and ``offsets`` once.
+    results are read back once.
     Source: dynamic voxelization, Zhou et al., MVF, CoRL 2019, arXiv:1910.06528.
     """
     index = _voxel_index("voxelize", xyz, offsets, grid, ())
@@ -113,8 +113,15 @@ def _voxel_index(
         raise ValueError(f"{op}: ratios must name at most {MAX_LEVELS - 1} finer levels, got {len(ratios)}")
     finest = checked_grid(op, xyz, offsets, grid, ratios)
     _check.compiled(op, "voxel_index", "xyz", xyz)
-    order, point_to_token, keys, starts, sizes = torch.ops.geopt.voxel_index(
-        xyz, offsets, *finest.lower, *finest.size, finest.shape, [r for ratio in ratios for r in ratio]
+    order, point_to_token, keys, starts, sizes = _check.sorted_into_voxels(
+        op,
+        torch.ops.geopt.voxel_index,
+        xyz,
+        offsets,
+        *finest.lower,
+        *finest.size,
+        finest.shape,
+        [r for ratio in ratios for r in ratio],
     )
     if not ratios:
         return VoxelIndex(order, point_to_token, (keys,), (starts,))

@@ -100,6 +100,19 @@ def test_voxel_index_over_many_tiles(library):
     assert_same_on_both(lambda: ops.voxel_index(xyz, offsets, grid, ((2, 2, 2),)), "voxel_index")
 
 
+WRONG = [[0, 9, 5, 20], [1, 20], [0, 19], [0, 2**40, 20], [-3, 20], [20], [0, 0, 7]]
+
+
+@pytest.mark.parametrize("offsets", WRONG, ids=str)
+@pytest.mark.parametrize("rows", [0, 20])
+@pytest.mark.parametrize("op", ["voxel_index", "voxel_downsample"])
+def test_wrong_offsets_come_back_with_the_sizes_of_voxels(op, rows, offsets, library):
+    grid = VoxelGrid((-8, -8, -4), (8, 8, 4), (2, 2, 2))
+    arguments = torch.rand(rows, 3), torch.tensor(offsets), *grid.lower, *grid.size, grid.shape
+    with pytest.raises(RuntimeError, match=f"offsets must rise from 0 to {rows}"):
+        getattr(torch.ops.geopt_on_host, op)(*arguments, *([[]] if op == "voxel_index" else []))
+
+
 @pytest.mark.parametrize("max_kept", [None, 30])
 def test_nms_of_more_than_one_chunk(max_kept, order):
     """2,048 candidates are a chunk."""

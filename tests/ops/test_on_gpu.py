@@ -97,6 +97,15 @@ def recorded_calls():
     return Recorder
 
 
+@pytest.mark.parametrize("offsets", [[0, 9, 5, 20], [1, 20], [0, 19], [0, 2**40, 20]], ids=str)
+def test_voxelize_refuses_wrong_offsets_and_goes_on(offsets):
+    xyz, ends, grid = torch.rand(20, 3).cuda(), torch.tensor([0, 20]).cuda(), ROWS["voxelize"].arguments(*[None] * 2)[2]
+    for op in (ops.voxelize, ops.voxel_downsample):
+        with pytest.raises(ValueError, match=r"offsets must rise from 0 to 20 \(the rows of xyz\), got"):
+            op(xyz, torch.tensor(offsets).cuda(), grid)
+        assert len(op(xyz, ends, grid)[0]) > 0
+
+
 def test_a_million_points_and_many_clouds_give_what_the_cpu_gives():
     generator = torch.Generator().manual_seed(0)
     xyz = torch.rand(1_000_000, 3, generator=generator) * torch.tensor([100, 100, 6.0]) - torch.tensor([50, 50, 3.0])

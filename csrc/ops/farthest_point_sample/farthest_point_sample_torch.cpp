@@ -21,7 +21,7 @@ Tensor sample_on_cuda(Tensor xyz, Tensor offsets, int64_t num_samples, int64_t s
   const torch::stable::accelerator::DeviceGuard guard(xyz.get_device());
   void* stream = current_cuda_stream(xyz.get_device());
   xyz = torch::stable::contiguous(xyz);
-  offsets = torch::stable::contiguous(offsets);
+  offsets = cloud_offsets_on_cuda(offsets, xyz.size(0), "farthest_point_sample: offsets", stream);
   const int64_t n = xyz.size(0), num_clouds = offsets.numel() - 1;
   Tensor picks = new_int64(xyz, {num_clouds, num_samples});
   const int64_t bytes = farthest_point_sample_cuda_workspace(n, num_clouds);

@@ -22,8 +22,8 @@ Tensor points_in_boxes_on_cuda(Tensor xyz, Tensor boxes, Tensor offsets, Tensor 
   void* stream = current_cuda_stream(xyz.get_device());
   xyz = torch::stable::contiguous(xyz);
   boxes = torch::stable::contiguous(boxes);
-  offsets = torch::stable::contiguous(offsets);
-  box_offsets = torch::stable::contiguous(box_offsets);
+  offsets = cloud_offsets_on_cuda(offsets, xyz.size(0), "points_in_boxes: offsets", stream);
+  box_offsets = cloud_offsets_on_cuda(box_offsets, boxes.size(0), "points_in_boxes: box_offsets", stream);
   Tensor rows = new_int64(xyz, {xyz.size(0)});
   const int64_t bytes = points_in_boxes_cuda_workspace(boxes.size(0));
   Tensor workspace = torch::stable::new_empty(xyz, std::vector<int64_t>{bytes}, ScalarType::Byte);

@@ -26,7 +26,8 @@ VoxelIndex voxel_index_cpu(
 // The same in two steps on a stream, since the sizes are known only after the sort.
 // Bytes of workspace; sorted keys and rows stay in it between the steps.
 int64_t voxel_index_cuda_workspace(int64_t n, int64_t num_clouds, const KeyLayout& layout);
-// Sorts and counts: counts is (1 + num_levels) int64 on the device: K, then M_l per level. Returns a cudaError_t.
+// Sorts and counts: counts is (2 + num_levels) int64 on the device: K, then M_l per level, then how many offsets are
+// wrong. With wrong ones nothing is read out of bounds, and nothing else is right. Returns a cudaError_t.
 int voxel_index_cuda_sort(
     const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, const KeyLayout& layout, void* workspace,
     int64_t workspace_bytes, int64_t* counts, void* stream);

@@ -1,5 +1,6 @@
 // One radix sort of (nested key, row). Cells are then counted in tiles of the sorted points, the tiles' counts are summed
 // up, and each tile writes its cells behind those of the tiles before. No torch headers: raw pointers and a stream.
+#include "common/cuda_offsets.h"
 #include "common/cuda_sort.h"
 #include "common/cuda_warp.h"
 #include "common/launch.h"
@@ -91,6 +92,17 @@ __global__ void __launch_bounds__(kScanThreads) sum_up_tiles(int64_t tiles, int6
   if (threadIdx.x == 0) counts[blockIdx.x] = before;
 }
 
+// One block. The host reads the number with the sizes, instead of waiting for an answer before.
+__global__ void __launch_bounds__(kScanThreads) count_wrong_offsets(
+    const int64_t* offsets, int64_t count, int64_t num_rows, int64_t* wrong) {
+  int64_t found = 0;
+  for (int64_t first = 0; first < count; first += kScanThreads) {
+    const int64_t i = first + threadIdx.x;
+    found += __syncthreads_count(i < count && !offset_fits(offsets, count, num_rows, i));
+  }
+  if (threadIdx.x == 0) *wrong = found;
+}
+
 struct Sizes {
   int64_t kept;
   int64_t cells[kMaxLevels];
@@ -179,8 +191,13 @@ int64_t voxel_index_cuda_workspace(int64_t n, int64_t num_clouds, const KeyLayou
 int voxel_index_cuda_sort(
     const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, const KeyLayout& layout, void* workspace,
     int64_t workspace_bytes, int64_t* counts, void* stream) {
-  if (n == 0)
+  count_wrong_offsets<<<1, kScanThreads, 0, static_cast<cudaStream_t>(stream)>>>(
+      offsets, num_clouds + 1, n, counts + 1 + layout.num_levels);
+  if (n == 0) {
+    const cudaError_t error = cudaGetLastError();
+    if (error != cudaSuccess) return error;
     return cudaMemsetAsync(counts, 0, sizeof(int64_t) * (1 + layout.num_levels), static_cast<cudaStream_t>(stream));
+  }
   return with_types(n, num_clouds, layout, [&](auto key, auto row) {
     return sort_typed<decltype(key), decltype(row)>(
         xyz, n, offsets, num_clouds, layout, workspace, workspace_bytes, counts, stream);

@@ -73,9 +73,10 @@ VoxelIndexTensors sort_on_cuda(Tensor xyz, Tensor offsets, const KeyLayout& layo
   xyz = torch::stable::contiguous(xyz);
   offsets = torch::stable::contiguous(offsets);
   const int64_t n = xyz.size(0), num_clouds = offsets.numel() - 1;
+  STD_TORCH_CHECK(num_clouds >= 0, "voxel_index: offsets must have at least one entry, got none");
   const int64_t bytes = voxel_index_cuda_workspace(n, num_clouds, layout);
   Tensor workspace = torch::stable::new_empty(xyz, std::vector<int64_t>{bytes}, ScalarType::Byte);
-  Tensor counts = new_int64(xyz, {1 + layout.num_levels});
+  Tensor counts = new_int64(xyz, {2 + layout.num_levels});
   check_cuda(
       voxel_index_cuda_sort(
           data<float>(xyz), n, data<int64_t>(offsets), num_clouds, layout, workspace.mutable_data_ptr(), bytes,
@@ -85,6 +86,7 @@ VoxelIndexTensors sort_on_cuda(Tensor xyz, Tensor offsets, const KeyLayout& layo
   Tensor host_counts = torch::stable::to(
       counts, std::nullopt, std::nullopt, torch::stable::Device(torch::headeronly::DeviceType::CPU, -1));
   const int64_t* host = data<int64_t>(host_counts);
+  STD_TORCH_CHECK(host[1 + layout.num_levels] == 0, "voxel_index: offsets must rise from 0 to ", n);
   int64_t num_cells = 0;
   for (int l = 0; l < layout.num_levels; ++l) num_cells += host[1 + l];
   Tensor order = new_int64(xyz, {host[0]});
