@@ -41,11 +41,11 @@ def random_mask(index: GeometryIndex, ratio: float, seeds: tuple[int, ...]) -> M
     counts = offsets.diff()
     batch = torch.repeat_interleave(torch.arange(index.batch_size, device=keys.device), counts, output_size=len(keys))
     in_cloud = keys - batch * index.pyramid.grid.num_voxels
-    draw = _mix(
-        _mix(to_device(torch.tensor(seeds, dtype=torch.int64, device="cpu"), keys.device))[batch] ^ _mix(in_cloud)
-    )
-    by_draw = torch.argsort(draw, stable=True)
-    order = by_draw[torch.argsort(batch[by_draw], stable=True)]  # cloud by cloud, each in the order of its draws
+    # Seeds are mixed before the copy: on a GPU each operation is a launch, however few the numbers.
+    of_cloud = to_device(_mix(torch.tensor(seeds, dtype=torch.int64, device="cpu")), keys.device)
+    order = torch.argsort(_mix(of_cloud[batch] ^ _mix(in_cloud)), stable=True)
+    if index.batch_size > 1:
+        order = order[torch.argsort(batch[order], stable=True)]  # cloud by cloud, each in the order of its draws
     keep = (counts.double() * (1 - ratio) + 1e-9).long()  # 10 * (1 - 0.7) is 3.0000000000000004 or a little below
     keep = torch.where(counts > 1, keep.clamp(min=1), keep)
     rank = torch.arange(len(keys), device=keys.device) - offsets[batch]

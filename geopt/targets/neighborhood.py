@@ -79,6 +79,8 @@ def _empty_places(index: GeometryIndex, visible: Tensor, radius: int) -> Tensor:
     stride = 1
     for axis in (2, 1, 0):  # from the axis whose neighbours have neighbouring keys
         reach = min(radius, shape[axis] - 1)
+        if reach == 0:  # pillars: one cell, whose number adds nothing to a key
+            continue
         step = torch.arange(-reach, reach + 1, device=keys.device)
         near = tokens.coords_bxyz[visible, 1 + axis][:, None] + step
         keys = (keys[:, :, None] + stride * step).flatten(1)

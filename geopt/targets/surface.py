@@ -55,9 +55,10 @@ def surface_of_queries(queries: Queries, hood: Neighborhood) -> Surface:
     rows, query, slot = queries.cells(hood.level)
     pca = queries.planes(hood.level, hood.window, hood.about_own)
     low, middle, high = pca.eigenvalues.unbind(1)
-    enough = torch.ones_like(high, dtype=torch.bool)
     if hood.min_cells > 0:
         enough = (pca.num_points >= hood.min_cells) & (high > 0)
+    else:
+        enough = torch.ones_like(high, dtype=torch.bool)
     determined = enough
     if hood.min_cells > 0 or hood.min_gap > 0:
         determined = enough & (middle - low > hood.min_gap * high)
