@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import re
 import runpy
 import shlex
@@ -48,6 +49,8 @@ def plain(name: str) -> str:
     if not shutil.which("c++filt"):
         return name
     text = subprocess.run(["c++filt", name], capture_output=True, text=True, check=True).stdout.strip()
+    if text.partition("<")[0].find("cub::") >= 0:
+        return "cub::" + text.partition("<")[0].rpartition("::")[2]
     return re.sub(r"\(anonymous namespace\)::|geopt::|warp::|^void ", "", text).partition("(")[0]
 
 
@@ -66,8 +69,12 @@ def main() -> None:
     archs = parser.parse_args().archs.split(";")
     build = runpy.run_path(str(ROOT / "setup.py"), run_name="flags")
     nvcc = build["find_nvcc"]() or sys.exit("cuda_compile: nvcc was not found; put it on PATH or set CUDA_HOME")
-    version = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout.strip().splitlines()[-1]
-    print(f"# CUDA kernels as compiled\n\n{datetime.date.today()}, {version}. By `python benchmarks/cuda_compile.py`.")
+    said = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout
+    version = re.search(r"release [\d.]+", said)
+    print(
+        f"# CUDA kernels as compiled\n\n{datetime.date.today()}, nvcc {version[0] if version else 'unknown'},", end=" "
+    )
+    print(f"{os.cpu_count()} cores. By `python benchmarks/cuda_compile.py`.\n")
     print(f"Of several numbers one is for each of sm_{', sm_'.join(archs)}: that of the kernel with most.\n")
     print("| file | kernels | seconds | registers | shared, bytes | spilled, bytes |\n|---|---|---|---|---|---|")
     spilling: dict[str, list[str]] = {}

@@ -93,6 +93,23 @@ def test_every_goal_is_measured(benchmarks):
         assert f'"{operation}"' in text and f'"{cloud}"' in text
 
 
+def test_what_the_compiler_says_of_kernels_is_read(benchmarks):
+    from cuda_compile import kernels_in
+
+    log = """ptxas info    : 0 bytes gmem
+ptxas info    : Compiling entry function '_Z4walkv' for 'sm_90'
+ptxas info    : Function properties for _Z4walkv
+    8 bytes stack frame, 16 bytes spill stores, 40 bytes spill loads
+ptxas info    : Used 168 registers, used 1 barriers, 8 bytes cumulative stack size, 37376 bytes smem
+ptxas info    : Compile time = 414.622 ms
+ptxas info    : Compiling entry function '_Z4fillv' for 'sm_90'
+ptxas info    : Function properties for _Z4fillv
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 29 registers, used 0 barriers, 360 bytes cmem[0]
+"""
+    assert kernels_in(log) == [("_Z4walkv", 168, 37376, 56), ("_Z4fillv", 29, 0, 0)]
+
+
 def test_the_readme_lists_exactly_the_kernels_that_have_not_run_on_a_gpu():
     """A kernel leaves the list when benchmarks/results/ holds a report of `make gpu` in which its tests passed."""
     text = (ROOT / "README.md").read_text()
