@@ -77,6 +77,24 @@ def test_farthest_points_of_a_cloud_with_many_blocks_and_ties(order):
     assert_same_on_both(lambda: ops.farthest_point_sample(lattice, offsets, 60, 7), "farthest_point_sample")
 
 
+@pytest.mark.parametrize("num_points", [131_073, 262_145 + 77])
+def test_farthest_points_where_blocks_hold_more_than_64(num_points, library):
+    """More than 2,048 blocks of 64: they hold 128 points, or 256, and the last one a part of that."""
+    xyz = torch.rand(num_points, 3, generator=torch.Generator().manual_seed(3)) * torch.tensor([80, 80, 4.0])
+    assert_same_on_both(
+        lambda: ops.farthest_point_sample(xyz, torch.tensor([0, num_points]), 12), "farthest_point_sample"
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1), (9, 129), (130, 257)], ids=str)
+def test_overlaps_over_many_tiles(shape, library):
+    """A tile is 8 boxes of one by 128 of the other."""
+    generator = torch.Generator().manual_seed(5)
+    one, other = (torch.rand(n, 7, generator=generator) * torch.tensor([9, 9, 1, 5, 3, 2, 6.0]) for n in shape)
+    for kind in ("bev", "3d"):
+        assert_same_on_both(lambda kind=kind: ops.box_iou(one, other, kind), "box_iou")
+
+
 def test_a_stray_return_changes_no_pick(library):
     xyz = by_name("rings").xyz.clone()
     xyz[17] = torch.tensor([3e7, -1e6, 4e5])
