@@ -11,7 +11,8 @@ LIBRARY_ERRORS = (ValueError, TypeError, LookupError, ArithmeticError, OSError, 
 
 @contextlib.contextmanager
 def naming(kind: str, path: Path, *errors: type[Exception]) -> Iterator[None]:
-    """A context in which errors become a ValueError that names a file; a missing file or package keeps its error.
+    """A context in which errors become a ValueError that names a file; a missing file stays a FileNotFoundError; a
+    missing package, or a file that may not be read, keeps its error.
 
     Args:
         kind: The dataset, for messages; errors that begin with it pass as they are.
@@ -19,12 +20,19 @@ def naming(kind: str, path: Path, *errors: type[Exception]) -> Iterator[None]:
         errors: Others that damage can raise, besides :data:`LIBRARY_ERRORS`.
 
     Raises:
+        FileNotFoundError: the file, or another that was read here, is missing.
         ValueError: the file is damaged.
     """
     try:
         yield
-    except (FileNotFoundError, ImportError):
+    except (ImportError, PermissionError):
         raise
+    except FileNotFoundError as error:
+        if error.filename is None:  # somebody said already what is missing
+            raise
+        raise FileNotFoundError(
+            f"{kind}: {error.filename} is missing, or a link that leads nowhere; copy it there again"
+        ) from error
     except LIBRARY_ERRORS + errors as error:
         if str(error).startswith(f"{kind}: "):
             raise

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from geopt.data.file_names import names_in
 from geopt.data.recent import Recent
 from geopt.data.scan_source import ScanIndex, ScanSource, SweepPoints
 from geopt.data.sweeps import apply, check_rigid, compose, inverse, rotation_matrix
@@ -164,7 +165,7 @@ def _find_logs(root: Path) -> list[tuple[str, Path]]:
 
 def _sweep_times(log: Path) -> NDArray[np.int64]:
     """(S,) times of the sweeps of a log, nanoseconds, ascending."""
-    names = [path.stem for path in _lidar_folder(log).glob("*.feather")]
+    names = names_in(Argoverse2.kind, _lidar_folder(log), ".feather")
     for name in names:
         if not (name.isdecimal() and len(name) < 19):
             raise ValueError(

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt.data import fractions
+from geopt.data.file_names import names_in
 from geopt.data.kitti_boxes import KittiCalibration, boxes_of, read_calibration, read_labels
 from geopt.data.scan_source import ScanIndex, ScanSource
 from geopt.data.source import FrameKind, Frames
 from geopt.data.sweeps import SweepPoints
-from geopt.data.velodyne import EGO_FROM_VELODYNE, names_in, read_scan, read_text
+from geopt.data.velodyne import EGO_FROM_VELODYNE, read_scan, read_text
 from geopt.evaluation.kitti_files import Objects
 from geopt.structures import Boxes
 
@@ -39,7 +40,8 @@ class Kitti(ScanSource):
 
     Raises:
         FileNotFoundError: there is no scan.
-        ValueError: ``root`` is empty; or a list of ``ImageSets`` is damaged, names it.
+        ValueError: ``root`` is empty; a list of ``ImageSets`` is damaged; or a file is packed or has an end like ``.BIN``;
+            names it.
     """
 
     kind = "kitti"
@@ -49,12 +51,14 @@ class Kitti(ScanSource):
         if not str(root):
             raise ValueError(f"kitti: root must be the dataset's folder, got ''; {LAYOUT}")
         root = Path(root).expanduser().resolve()
-        names = {part: names_in(root / part / "velodyne", ".bin") for part in PARTS}
+        names = {part: names_in(self.kind, root / part / "velodyne", ".bin") for part in PARTS}
         self._files = [(part, name) for part in reversed(PARTS) for name in names[part]]
         if not self._files:
-            raise FileNotFoundError(f"kitti: {root} holds no scan; {LAYOUT}")
+            what = "holds no scan" if root.is_dir() else "is no folder"
+            raise FileNotFoundError(f"kitti: {root} {what}; {LAYOUT}")
         self._files.sort(key=lambda file: _scene(*file))
-        self._labelled = {(part, name) for part in PARTS for name in names_in(root / part / "label_2", ".txt")}
+        labels = {part: names_in(self.kind, root / part / "label_2", ".txt") for part in PARTS}
+        self._labelled = {(part, name) for part in PARTS for name in labels[part]}
         scenes = tuple(_scene(*file) for file in self._files)
         index = ScanIndex(scenes, np.arange(len(scenes)), np.zeros(len(scenes), dtype=np.int64), global_from_ego=None)
         splits = {part: [_scene(part, name) for name in names[part]] for part in PARTS if names[part]}

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt import official
+from geopt.data.file_names import names_in
 from geopt.data.scan_source import ScanIndex, ScanSource
 from geopt.data.source import LabelKind
 from geopt.data.sweeps import SweepPoints, check_rigid, compose, inverse
 from geopt.data.velodyne import (
     EGO_FROM_VELODYNE,
     POINT_BYTES,
-    names_in,
     numbers,
     read_matrices,
     read_scan,
@@ -35,6 +35,7 @@ CATEGORIES = tuple(official.semantickitti_labels().values())
 PERIOD_US = 100_000
 """The Velodyne turns ten times a second. Source: Geiger et al., Vision meets Robotics, IJRR 2013."""
 MAX_TIME_S = 1e9
+MAX_DIGITS = 9
 
 
 class _Sequence(NamedTuple):
@@ -42,7 +43,7 @@ class _Sequence(NamedTuple):
 
     folder: Path
     scans: list[str]
-    """Names of the files, ascending."""
+    """Names of the files, ascending by number."""
     timestamp_us: NDArray[np.int64]
     """(S,)"""
     global_from_ego: NDArray[np.float64] | None
@@ -74,9 +75,12 @@ class SemanticKitti(ScanSource):
         root = Path(root).expanduser().resolve()
         found = [sequence for folder in sorted((root / "sequences").glob("*/velodyne")) if (sequence := _open(folder))]
         if not found:
-            raise FileNotFoundError(f"semantickitti: {root} holds no scan; {LAYOUT}")
+            what = "holds no scan" if root.is_dir() else "is no folder"
+            raise FileNotFoundError(f"semantickitti: {root} {what}; {LAYOUT}")
         self._files = [(sequence.folder, name) for sequence in found for name in sequence.scans]
-        self._labelled = {(one.folder, name) for one in found for name in names_in(one.folder / "labels", ".label")}
+        self._labelled = {
+            (one.folder, name) for one in found for name in names_in(self.kind, one.folder / "labels", ".label")
+        }
         self._has_poses = [sequence.global_from_ego is not None for sequence in found]
         scenes, counts = tuple(one.folder.name for one in found), [len(one.scans) for one in found]
         if not all(self._has_poses):
@@ -182,13 +186,18 @@ def _warn_of_single_scans(without: tuple[str, ...], count: int, root: Path) -> N
 
 def _open(velodyne: Path) -> _Sequence | None:
     """A sequence, or None where it has no scan."""
-    folder, scans = velodyne.parent, names_in(velodyne, ".bin")
+    folder, scans = velodyne.parent, names_in(SemanticKitti.kind, velodyne, ".bin")
     if not scans:
         return None
     for name in scans:
-        if not name.isdecimal():
+        if not (name.isascii() and name.isdecimal() and len(name) <= MAX_DIGITS):
             raise ValueError(f"semantickitti: {velodyne / name}.bin must be named by its number, such as 000000.bin")
+    scans.sort(key=int)  # 10.bin comes after 9.bin
     lines = np.array([int(name) for name in scans])  # scans may be missing, lines are not
+    twice = np.flatnonzero(np.diff(lines) == 0)
+    if len(twice):
+        pair = " and ".join(f"{name}.bin" for name in scans[twice[0] : twice[0] + 2])
+        raise ValueError(f"semantickitti: {velodyne} must have one scan for each number, got {pair}")
     times, poses = folder / "times.txt", folder / "poses.txt"
     return _Sequence(
         folder,
@@ -213,7 +222,9 @@ def _poses(path: Path, calibration: Path, lines: NDArray[np.int64]) -> NDArray[n
     _check_count(path, len(rows), lines)
     if any(len(words) != 12 for words in rows):
         wrong = next(number for number, words in enumerate(rows) if len(words) != 12)
-        raise ValueError(f"semantickitti: {path}, pose {wrong} must have 12 numbers, got {len(rows[wrong])}")
+        raise ValueError(
+            f"semantickitti: {path}, pose {wrong} must have 12 numbers, got {len(rows[wrong])}; copy the file again"
+        )
     camera = numbers([word for words in rows for word in words], str(path)).reshape(-1, 3, 4)
     check_rigid(camera, f"semantickitti: {path}: each pose")
     camera_from_velodyne = read_matrices(calibration, {"Tr": (3, 4)})["Tr"]
@@ -225,4 +236,7 @@ def _poses(path: Path, calibration: Path, lines: NDArray[np.int64]) -> NDArray[n
 
 def _check_count(path: Path, found: int, lines: NDArray[np.int64]) -> None:
     if found <= lines.max():
-        raise ValueError(f"semantickitti: {path} must have a line for each of {lines.max() + 1} scans, got {found}")
+        raise ValueError(
+            f"semantickitti: {path} must have a line for each of {lines.max() + 1} scans, got {found}; copy the file again, or "
+            "move it away to do without"
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geopt.damage import naming
 from geopt.data.sweeps import SweepPoints, apply
 
 POINT_BYTES = 16
@@ -28,7 +30,8 @@ def read_scan(path: Path) -> SweepPoints:
         FileNotFoundError: the file is missing.
         ValueError: it is empty, ends within a point, or holds a NaN or an infinity; names it.
     """
-    data = np.fromfile(path, dtype=np.uint8)  # float32 would drop an incomplete last number without a word
+    with naming("velodyne", path):
+        data = np.fromfile(path, dtype=np.uint8)  # float32 would drop an incomplete last number without a word
     if not data.size or data.size % POINT_BYTES:
         raise ValueError(
             f"velodyne: {path} must hold whole points of {POINT_BYTES} bytes, got {data.size}; copy the file again"
@@ -39,11 +42,6 @@ def read_scan(path: Path) -> SweepPoints:
     return SweepPoints(xyz=apply(EGO_FROM_VELODYNE, points), intensity=points[:, 3])
 
 
-def names_in(folder: Path, suffix: str) -> list[str]:
-    """Names without the suffix of the files of a folder, ascending; none where there is no folder."""
-    return sorted(path.stem for path in folder.glob(f"*{suffix}"))
-
-
 def read_text(path: Path) -> str:
     """A text file.
 
@@ -51,8 +49,10 @@ def read_text(path: Path) -> str:
         FileNotFoundError: the file is missing.
         ValueError: it is no ASCII text; names it.
     """
+    with naming("velodyne", path):
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # with which editors of Windows begin files
     try:
-        return path.read_text(encoding="ascii")
+        return data.decode("ascii")
     except UnicodeDecodeError as error:
         raise ValueError(f"velodyne: {path} must be ASCII text ({error}); copy the file again") from error
 

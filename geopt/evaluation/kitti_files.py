@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import os
 from collections.abc import Callable, Iterable
@@ -134,7 +135,7 @@ def read_objects(paths: Iterable[Path], num_numbers: int, function: str, error: 
     categories: list[str] = []
     rows: list[list[float]] = []
     for frame, path in enumerate(paths):
-        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        for number, line in enumerate(path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines(), 1):
             if not line.strip():
                 continue
             try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from geopt.data.file_names import PACKED, files_below
 from geopt.data.folder.logs import SUFFIXES as LOG_SUFFIXES
 from geopt.data.folder.scan_files import SUFFIXES, suffix
 from geopt.data.shards.layout import MANIFEST
@@ -26,7 +27,7 @@ SCAN_FILES: dict[str, tuple[str, ...]] = {
     "nuscenes": ("samples/LIDAR_TOP/*", "sweeps/LIDAR_TOP/*"),
     "kitti": ("training/velodyne/*.bin", "testing/velodyne/*.bin"),
     "semantickitti": ("sequences/*/velodyne/*.bin",),
-    "argoverse2": ("**/sensors/lidar/*.feather",),
+    "argoverse2": tuple(f"{above}sensors/lidar/*.feather" for above in ("", "*/", "*/*/", "*/*/*/")),
     "pandaset": ("lidar/*.pkl.gz", "*/lidar/*.pkl.gz"),
 }
 """Files of one scan each; Waymo and shards have many in a file."""
@@ -79,6 +80,13 @@ def _waymo(root: Path) -> Layout | None:
     return _any("waymo", root, "*.tfrecord", "*/*.tfrecord", "vehicle_pose/*.parquet", "*/vehicle_pose/*.parquet")
 
 
+def _folder(root: Path) -> Layout | None:
+    """Packed files are found too: opening the folder says what to do about them."""
+    ends = tuple(end + packed for end in (*SUFFIXES, *LOG_SUFFIXES) for packed in ("", *PACKED, ".zstd"))
+    there = any(path.name.lower().endswith(ends) for path in files_below(root, "**/*"))
+    return Layout("folder", root, {}) if there else None
+
+
 def _any(kind: str, root: Path, *patterns: str) -> Layout | None:
     """A layout that files of these names show."""
     there = any(next(root.glob(pattern), None) is not None for pattern in patterns)
@@ -93,6 +101,6 @@ FORMATS: tuple[Callable[[Path], Layout | None], ...] = (
     lambda root: _any("semantickitti", root, *SCAN_FILES["semantickitti"]),
     lambda root: _any("argoverse2", root, *SCAN_FILES["argoverse2"]),
     lambda root: _any("pandaset", root, *SCAN_FILES["pandaset"]),
-    lambda root: _any("folder", root, *(f"**/*{end}" for end in (*SUFFIXES, *LOG_SUFFIXES))),
+    _folder,
 )
 """In this order; the last one takes whatever holds scans."""

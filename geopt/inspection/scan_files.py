@@ -29,7 +29,9 @@ def find(config: DataConfig) -> tuple[FileFacts, ...]:
     if config.kind == "folder":
         paths = scan_paths(root, config.folder.pattern)
     else:
-        paths = sorted(path for pattern in SCAN_FILES.get(config.kind, ()) for path in root.glob(pattern))
+        paths = sorted(
+            path for pattern in SCAN_FILES.get(config.kind, ()) for path in root.glob(pattern) if path.name[0] != "."
+        )
     return tuple(FileFacts(path, path.stat().st_size) for path in paths if path.is_file())
 
 

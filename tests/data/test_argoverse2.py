@@ -170,6 +170,15 @@ def test_folders_that_are_no_dataset_are_refused(root, own, tmp_path):
         Argoverse2(own)
 
 
+def test_packed_sweeps_are_refused_and_hidden_files_passed_over(own):
+    path = next((own / "sensors" / "lidar").iterdir())
+    path.with_name(f"._{path.name}").write_bytes(b"a Mac was here")
+    assert len(Argoverse2(own)) == 3
+    path.rename(f"{path}.gz")
+    with pytest.raises(ValueError, match=r"\d+\.feather\.gz must end in \.feather"):
+        Argoverse2(own)
+
+
 def changed(path, **columns):
     """Write a file again with other columns, or with fewer where one is None."""
     found = {name: column.to_pylist() for name, column in zip_columns(feather.read_table(path))} | columns

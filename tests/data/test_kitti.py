@@ -7,6 +7,7 @@ import fuzzing
 import kitti_folder
 import numpy as np
 import pytest
+import torch
 from kitti_folder import Camera, label_line, points_in, some_points, write_frame
 from scipy.spatial.transform import Rotation
 
@@ -215,6 +216,26 @@ def test_missing_files_are_named(folder, tmp_path):
     shutil.rmtree(tmp_path / "training" / folder)
     with pytest.raises(FileNotFoundError, match=rf"training/{folder}/000000"):
         kitti.boxes(0)
+
+
+@pytest.mark.parametrize("file", ["velodyne/000008.bin", "label_2/000008.txt"])
+@pytest.mark.parametrize("end", [".gz", ".upper"])
+def test_packed_files_and_capital_ends_are_refused_by_name(file, end, tmp_path):
+    frame_with_boxes(tmp_path, Camera())
+    path = tmp_path / "training" / file
+    path.rename(path.with_suffix(path.suffix.upper()) if end == ".upper" else f"{path}.gz")
+    with pytest.raises(ValueError, match=rf"training/{file[:-4]}\.(?i:...)\S* must end in"):
+        Kitti(tmp_path)
+
+
+def test_text_files_of_windows_are_those_of_linux(tmp_path):
+    frame_with_boxes(tmp_path, Camera())
+    boxes = Kitti(tmp_path).boxes(0)
+    for folder in ("label_2", "calib"):
+        path = tmp_path / "training" / folder / "000008.txt"
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    again = Kitti(tmp_path).boxes(0)
+    assert again.names == boxes.names and torch.equal(again.geometry[:, :7], boxes.geometry[:, :7])
 
 
 @pytest.mark.parametrize("content", [b"", b"000001\nfirst\n", b"000001\n\xff"])

@@ -184,6 +184,7 @@ def test_classes_in_another_order_than_the_points_are_refused(own, made_up):
         ),
         ("timestamps.json", ["now"] * 3, "Expected `float`, got `str`"),
         ("timestamps.json", [1e300] * 3, "times must be seconds since 1970"),
+        ("timestamps.json", [1.0, 3.0, 2.0], "times must be seconds since 1970 that ascend"),
     ],
 )
 def test_poses_and_times_are_checked(file, content, message, own):

@@ -192,6 +192,28 @@ def test_scans_without_a_number_are_refused(tmp_path):
         SemanticKitti(tmp_path)
 
 
+def test_scans_are_in_the_order_of_their_numbers(tmp_path):
+    drive = make_drive(num_scans=12)
+    root = write_sequence(tmp_path, "00", drive)
+    for path in root.glob("sequences/00/*/*"):
+        path.rename(path.with_name(f"{int(path.stem)}{path.suffix}"))
+    dataset = SemanticKitti(root)
+    assert [dataset.token(row) for row in range(12)] == [f"00/{number}" for number in range(12)]
+    assert dataset.cloud(11, dataset.past(11, 1)).time_lag_s.max() == pytest.approx(
+        np.diff(drive.times_s)[-1], abs=2e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "name, message", [("1", "one scan for each number, got 000001.bin and 1.bin"), ("9" * 20, "by its number")]
+)
+def test_numbers_that_mean_nothing_are_refused(name, message, tmp_path):
+    folder = write_sequence(tmp_path, "00", make_drive()) / "sequences" / "00" / "velodyne"
+    shutil.copy(folder / "000000.bin", folder / f"{name}.bin")
+    with pytest.raises(ValueError, match=message):
+        SemanticKitti(tmp_path)
+
+
 def read_all(folder):
     dataset = SemanticKitti(folder)
     for row in range(len(dataset)):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from geopt import cache
 from geopt.data.deskew import Track, interpolate
+from geopt.data.file_names import files_below
 from geopt.data.folder import cdr
 from geopt.data.folder.config import FolderConfig
 from geopt.data.folder.layout import Scan
@@ -86,7 +87,7 @@ def find_logs(root: Path, config: FolderConfig) -> list[Topic]:
     Raises:
         ValueError: a log is damaged or compressed as a whole, or has no such topic; names the file.
     """
-    below = [root] if root.is_file() else list(root.glob(config.pattern))
+    below = [root] if root.is_file() else list(files_below(root, config.pattern)) if root.is_dir() else []
     packed = next((path for path in below if path.name.endswith(tuple(f"{suffix}.zstd" for suffix in SUFFIXES))), None)
     if packed is not None:
         raise ValueError(

@@ -36,14 +36,20 @@ class Folder(ScanSource):
 
     Raises:
         FileNotFoundError: the folder is missing or holds no scan.
-        ValueError: a file of poses or times is damaged, or does not fit the scans; names it.
+        OSError: a folder cannot be read; names it.
+        ValueError: ``root`` is empty; a scan is packed; or a file of poses or times is damaged, or does not fit the scans;
+            names it.
     """
 
     kind = "folder"
 
     def __init__(self, root: str | Path, config: FolderConfig | None = None) -> None:
+        if not str(root):
+            raise ValueError("folder: root must be the folder of the scans, got ''")
         folder, self.config = Path(root).expanduser(), config or FolderConfig()
         recordings: list[Recording] = list(find_logs(folder, self.config))
+        if self.config.topic and not recordings:
+            raise ValueError(f"folder: topic must be left out, for {folder} holds no log, got {self.config.topic!r}")
         if not recordings or scan_paths(folder, self.config.pattern):
             recordings += file_recordings(folder, self.config)
         recordings.sort(key=lambda one: one.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,8 @@ from geopt.data.folder.config import FolderConfig
 from geopt.data.folder.layout import Scan
 from geopt.data.folder.poses import POSES, TIMES, read_poses, read_times, time_in_name
 from geopt.data.folder.scan_files import find_scans, read_scan
+
+log = logging.getLogger(__name__)
 
 NONE = "none"
 
@@ -92,6 +95,12 @@ class Files:
         named = [(time_in_name(path.name), path) for path in self.paths]
         times = [(time, path) for time, path in named if time is not None]
         if len(times) < len(named):
+            if times:
+                untimed = next(path for time, path in named if time is None)
+                log.warning(
+                    "%d of %d scans of %s are named by a time, %s is not; their times are not used",
+                    *(len(times), len(named), self.name, untimed.name),
+                )
             return None
         times.sort(key=lambda pair: pair[0])
         self.paths = [path for _, path in times]

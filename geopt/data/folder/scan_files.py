@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from geopt.data.file_names import PACKED, files_below
 from geopt.data.folder import las, pcd, ply, tables
 from geopt.data.folder.layout import AXES, SYNONYMS, Column, Scan, ScanLayout
 
@@ -49,8 +50,21 @@ def without_suffix(path: Path) -> Path:
 
 
 def scan_paths(root: Path, pattern: str) -> list[Path]:
-    """Scan files below a folder whose paths are like a pattern, in the order of their names."""
-    return sorted(path for path in root.glob(pattern) if suffix(path) and path.is_file())
+    """Scan files below a folder whose paths are like a pattern, in the order of their names; see :func:`files_below`.
+
+    Raises:
+        FileNotFoundError, OSError: see :func:`files_below`.
+        ValueError: a scan file is packed; names it.
+    """
+    found = []
+    for path in files_below(root, pattern) if root.is_dir() else ():
+        if suffix(path):
+            found.append(path)
+        elif path.suffix.lower() in PACKED and suffix(path.with_suffix("")):
+            raise ValueError(
+                f"scans: {path} is packed; unpack it, or leave it out with folder.pattern, such as **/*.bin"
+            )
+    return sorted(found)
 
 
 def find_scans(folder: str | Path, pattern: str = "**/*") -> list[Path]:
@@ -62,14 +76,16 @@ def find_scans(folder: str | Path, pattern: str = "**/*") -> list[Path]:
 
     Raises:
         FileNotFoundError: the folder is missing or holds no scan file.
-        ValueError: two files differ in their suffix alone, so that their results would have one name.
+        ValueError: a file is packed; or two differ in their suffix alone, so that their results would have one name.
     """
     root = Path(folder).expanduser()
     found = scan_paths(root, pattern)
     if not found:
-        liked = "" if pattern == "**/*" else f" whose paths are like {pattern}"
+        liked = "" if pattern == "**/*" else f" whose paths are like {pattern!r}"
+        got = "a file; name its folder, and the file with folder.pattern" if root.is_file() else "none there"
+        got = got if root.exists() else "a path that does not exist"
         raise FileNotFoundError(
-            f"scans: {root} must be a folder with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} files{liked}, got none there"
+            f"scans: {root} must be a folder with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} files{liked}, got {got}"
         )
     for first, second in itertools.pairwise(sorted(without_suffix(path) for path in found)):
         if first == second:
@@ -97,6 +113,8 @@ def read_scan(path: Path, layout: ScanLayout | None = None) -> Scan:
         data = path.read_bytes()
     except IsADirectoryError as error:
         raise ValueError(f"scans: {path} must be a file, got a folder") from error
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"scans: {path} is missing; copy the file again") from error
     try:
         if kind == ".bin":
             parsed: Parsed = tables.parse_bin(data, len(layout.columns) if layout.columns else None)
@@ -141,9 +159,10 @@ def _numbered(table: NDArray, layout: ScanLayout) -> dict[str, NDArray]:
     number = table.shape[-1] if table.ndim > 1 else 0
     names = layout.columns or WIDTH_NAMES.get(number)
     if names is None or number != len(names) or not table.size or table.dtype.kind != "f":
-        wanted = f"{len(names)} ({', '.join(names)})" if names else "3, 4 or 5, or as many as columns names,"
+        wanted = f"the columns {', '.join(names)}" if names else "3, 4 or 5 columns"
         raise ValueError(
-            f"must hold points with columns {wanted} of floating-point numbers, got an array of {table.dtype} {table.shape}"
+            f"must hold points with {wanted} of floating-point numbers, got an array of {table.dtype} {table.shape}; say what "
+            "its columns are, such as columns=[x,y,z,intensity,skip,skip]"
         )
     rows = table.reshape(-1, number)
     return {name: rows[:, place] for place, name in enumerate(names) if name != "skip"}

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geopt.damage import naming
+from geopt.data.file_names import names_in
 from geopt.data.sweeps import check_rigid, compose, rotation_matrix
 
 KIND = "pandaset"
@@ -53,7 +54,7 @@ def find_sequences(root: Path) -> list[Path]:
 
 def frames_of(sequence: Path) -> NDArray[np.int64]:
     """Numbers of the frames of a sequence, ascending; a file that is not there is no frame."""
-    names = [path.name.removesuffix(".pkl.gz") for path in (sequence / "lidar").glob("*.pkl.gz")]
+    names = names_in(KIND, sequence / "lidar", ".pkl.gz")
     for name in names:
         if not (name.isdecimal() and name == f"{int(name):02d}"):
             raise ValueError(f"pandaset: {sequence / 'lidar'} must hold files like 00.pkl.gz, got {name}.pkl.gz")
@@ -77,8 +78,10 @@ def times_of(sequence: Path, frames: NDArray[np.int64]) -> NDArray[np.float64]:
     """(F,) seconds since 1970."""
     path = sequence / "lidar" / "timestamps.json"
     times = np.array(_listed(path, float, frames), dtype=np.float64)
-    if not (np.abs(times) < 1e11).all():
-        raise ValueError(f"pandaset: {path} is damaged: times must be seconds since 1970; copy the file again")
+    if not (np.abs(times) < 1e11).all() or (np.diff(times) < 0).any():
+        raise ValueError(
+            f"pandaset: {path} is damaged: times must be seconds since 1970 that ascend; copy the file again"
+        )
     return times
 
 

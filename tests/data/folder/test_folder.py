@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from geopt.data import DataConfig, build_dataset
 from geopt.data.folder import Folder, FolderConfig, read_scan
 from geopt.data.formats import open_source
+from geopt.inspection import inspect
 
 BEGIN_NS = 1_700_000_000_000_000_000
 
@@ -47,6 +48,45 @@ def test_sub_folders_are_scenes_and_numbers_sort(tmp_path):
 def test_a_folder_without_sub_folders_has_its_own_name(tmp_path):
     write_scans(tmp_path / "drive", ["0.pcd", "1.pcd"])
     assert Folder(tmp_path / "drive").name(1) == "drive/1"
+
+
+def test_folders_that_links_lead_to_are_scenes(tmp_path):
+    write_scans(tmp_path / "disk", ["0.pcd"])
+    write_scans(tmp_path / "drives" / "a", ["0.PCD"])
+    (tmp_path / "drives" / "b").symlink_to(tmp_path / "disk")
+    assert Folder(tmp_path / "drives").scenes == ("a", "b") and inspect(tmp_path / "drives").facts.scenes == ("a", "b")
+
+
+@pytest.mark.parametrize("look", [Folder, inspect])
+def test_packed_scans_are_refused_by_name(look, tmp_path):
+    write_scans(tmp_path, ["0.pcd", "1.pcd.gz"])
+    with pytest.raises(ValueError, match=r"1\.pcd\.gz is packed; unpack it, or leave it out with folder\.pattern"):
+        look(tmp_path)
+    assert len(Folder(tmp_path, FolderConfig(pattern="**/*.pcd"))) == 1
+
+
+@pytest.mark.parametrize(
+    "root, message",
+    [("scans/0.pcd", "got a file; name its folder"), ("nowhere", "does not exist"), (".", "got none there")],
+)
+def test_what_is_no_folder_of_scans_is_told_apart(root, message, tmp_path):
+    write_scans(tmp_path / "scans", ["0.pcd"])
+    with pytest.raises(FileNotFoundError, match=message):
+        Folder(tmp_path / root, FolderConfig(pattern="*.pcd"))
+
+
+def test_what_would_be_ignored_is_refused(tmp_path):
+    write_scans(tmp_path, ["0.pcd"])
+    with pytest.raises(ValueError, match=r"topic must be left out, for .* holds no log, got '/lidar'"):
+        Folder(tmp_path, FolderConfig(topic="/lidar"))
+    with pytest.raises(ValueError, match="root must be the folder of the scans, got ''"):
+        Folder("")
+
+
+def test_a_scan_among_others_that_is_not_named_by_a_time_is_told(tmp_path, caplog):
+    write_scans(tmp_path / "drive", [f"{BEGIN_NS + 100_000_000 * number}.pcd" for number in range(3)] + ["extra.pcd"])
+    assert not Folder(tmp_path / "drive").order.timestamp_us.any()
+    assert "3 of 4 scans of drive are named by a time, extra.pcd is not" in caplog.text
 
 
 def test_the_mounting_is_undone(tmp_path):
