@@ -108,7 +108,10 @@ def _parse_poses(suffix: str, text: str) -> Poses:
 def _from_records(records: list[Mapping[str, Any]]) -> Poses:
     if not records:
         raise ValueError("expected at least one pose")
-    names = {name.strip().lower(): name for name in records[0] if name}
+    for number, record in enumerate(records, 1):
+        if None in record or None in record.values():  # csv calls what has no column, or no value, None
+            raise ValueError(f"expected a value for each column, got fewer or more in row {number}")
+    names = {name.strip().lower(): name for name in records[0]}
     time = next((name for name in names if re.fullmatch(r"(t|time|timestamp|stamp)(_(s|ms|us|ns))?", name)), None)
     times = None
     if time is not None:
@@ -120,7 +123,10 @@ def _from_records(records: list[Mapping[str, Any]]) -> Poses:
             raise ValueError(f"expected matrices of 3 x 4 or 4 x 4 numbers, got {matrices.shape[1:]}")
         return Poses(times, _checked(matrices.reshape(len(records), -1, 4)[:, :3]))
     places = ["tx", "ty", "tz"] if "tx" in names else ["x", "y", "z"]
-    columns = [[float(record[names[name]]) for record in records] for name in ["qw", "qx", "qy", "qz", *places]]
+    wanted = ["qw", "qx", "qy", "qz", *places]
+    if not names.keys() >= set(wanted):
+        raise ValueError(f"expected columns {', '.join(wanted)}, got {', '.join(names)}")
+    columns = [[float(record[names[name]]) for record in records] for name in wanted]
     table = np.array(columns).T
     return Poses(times, motions(table[:, :4], table[:, 4:]))
 

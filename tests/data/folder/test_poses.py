@@ -95,6 +95,20 @@ def test_what_is_no_pose_is_refused_by_name(name, text, tmp_path):
         read_poses(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("x;y;z;qx;qy;qz;qw\n0;0;0;0;0;0;1\n", "columns qw, qx, qy, qz, x, y, z, got x;y;z;qx;qy;qz;qw"),
+        ("x,y,z,qx,qy,qz,qw\n0,0,0,0,0,0,1\n0,0,0\n", "fewer or more in row 2"),
+        ("x,y,z,qx,qy,qz,qw\n0,0,0,0,0,0,1,7\n", "fewer or more in row 1"),
+    ],
+)
+def test_what_a_table_lacks_is_said(text, message, tmp_path):
+    (tmp_path / "poses.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_poses(tmp_path / "poses.csv")
+
+
 def test_times_in_seconds_and_as_dates(tmp_path):
     (tmp_path / "times.txt").write_text("0.000000e+00\n1.036224e-01\n")
     assert read_times(tmp_path / "times.txt").tolist() == [0, 103_622_400]
