@@ -64,7 +64,9 @@ def _print(report: Report) -> None:
         fields.add_row(name, *(f"{value:.4g}" for value in values))
     console.print(fields, highlight=False)
     if report.findings:
-        found = Table("", "check", "what is the matter", "what to do", title="findings", title_justify="left")
+        found = Table(title="findings", title_justify="left")
+        for column in ("", "check", "what is the matter", "what to do"):
+            found.add_column(column, overflow="fold")  # a path that is cut names no file
         for finding in report.findings:
             severity = Text(finding.severity, style=COLOURS[finding.severity])
             found.add_row(severity, finding.check, Text(finding.what), Text(finding.remedy))

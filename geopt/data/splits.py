@@ -99,7 +99,10 @@ def _unknown(name: str, splits: Mapping[str, Sequence[str]], scenes: Mapping[str
     hint = f"did you mean {' or '.join(near)}" if near else f"splits are {_listed(tuple(splits))}"
     official = any(name in names for names in splits.values())
     what = "is an official scene that is not there" if official else "is neither a split nor a scene"
-    return f"splits: {name!r} {what}; {hint}; {where} has {_listed(tuple(scenes))}"
+    return (
+        f"splits: {name!r} {what}; {hint}; {where} has {_listed(tuple(scenes))}; say with data.train and data.val which to take, "
+        "data.val= for none"
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

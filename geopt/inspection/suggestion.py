@@ -41,7 +41,7 @@ def keys(facts: Facts) -> dict[str, str]:
         found["version"] = config.version
     if config.kind == "folder":
         found |= _of_folder(facts)
-    return found | _splits(config.train, facts.splits)
+    return found | _splits(config.train, config.val, facts.splits)
 
 
 def command(found: dict[str, str]) -> str:
@@ -70,10 +70,9 @@ def _of_folder(facts: Facts) -> dict[str, str]:
     return found
 
 
-def _splits(train: str, there: tuple[str, ...]) -> dict[str, str]:
+def _splits(train: str, val: str, there: tuple[str, ...]) -> dict[str, str]:
     """``train`` and ``val`` where what they are by default is not there."""
     name = next((name for name in (train, *SPLITS) if name in there), train)
-    if name == train:
-        return {}
-    val = name.replace("train", "val")
-    return {"train": name, "val": val if val != name and val in there else ""}
+    wanted = val if name == train else name.replace("train", "val")
+    found = {"train": name, "val": wanted if wanted != name and wanted in there else ""}
+    return {} if found == {"train": train, "val": val} else found

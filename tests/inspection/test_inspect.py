@@ -20,9 +20,11 @@ from typer.testing import CliRunner, Result
 from geopt import packing, pretraining
 from geopt.cli import app
 from geopt.config_errors import ConfigError
+from geopt.data import DataConfig
 from geopt.inspection import CHECKS, Facts, Finding, inspect
 from geopt.inspection.checks.times import check as check_times
 from geopt.inspection.layouts import detect
+from geopt.inspection.suggestion import keys
 
 GUIDE = Path(__file__).parents[2] / "docs" / "inspect.md"
 
@@ -106,6 +108,21 @@ def test_what_the_report_suggests_is_what_pretraining_takes(drive, tmp_path):
     assert pretraining.load("tiny", keys).data.folder.sensor_height_m == pytest.approx(1.8, abs=0.02)
     mended = inspect(root, overrides=[key for key in keys if "root" not in key])
     assert not mended.findings and mended.summary()["up"] == "z"
+
+
+@pytest.mark.parametrize(
+    "there, expected",
+    [
+        (("all", "train", "val"), {}),
+        (("all", "train"), {"train": "train", "val": ""}),
+        (("all", "val"), {"train": "all", "val": ""}),
+        (("mini_train", "mini_val"), {"train": "mini_train", "val": "mini_val"}),
+    ],
+)
+def test_the_suggested_splits_are_there(there, expected, drive):
+    facts = dataclasses.replace(inspect(drive, scans=1).facts, config=DataConfig(kind="semantickitti"), splits=there)
+    found = keys(facts)
+    assert {name: found[name] for name in ("train", "val") if name in found} == expected
 
 
 def test_facts_count_as_numpy_does(drive):

@@ -24,5 +24,12 @@ def check(facts: Facts) -> list[Finding]:
         if texts:
             more = f"; and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
             text = f"{what.format(len(texts))}: {'; '.join(texts[:NAMED])}{more}"
-            found.append(Finding("error", "unreadable", text, "copy these files again, or leave them out"))
+            found.append(
+                Finding(
+                    "error",
+                    "unreadable",
+                    text,
+                    "do what the message says; else copy these files again, or leave them out",
+                )
+            )
     return found
