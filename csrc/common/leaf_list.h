@@ -52,16 +52,19 @@ Range range_of(const QueryGroup& group, const float* bounds, int first, int end)
 // The bits of the lanes from c on.
 GEOPT_INLINE uint32_t part_of(uint32_t mask, int c) { return mask >> c & ((1u << kWidth) - 1); }
 
+// The squared distances of children [c, c + kWidth) of a node from the queries.
+GEOPT_INLINE Floats gaps_of_children(const Node& node, int c, const Range& range) {
+  return squared_length(
+      axis_gap(all(range.low[0]), all(range.high[0]), load(node.lower[0] + c), load(node.upper[0] + c)),
+      axis_gap(all(range.low[1]), all(range.high[1]), load(node.lower[1] + c), load(node.upper[1] + c)),
+      axis_gap(all(range.low[2]), all(range.high[2]), load(node.lower[2] + c), load(node.upper[2] + c)));
+}
+
 // Which children of a node may hold a point that one of the queries looks for.
 GEOPT_INLINE uint32_t near_children(const Node& node, const Range& range) {
   uint32_t near = 0;
-  for (int c = 0; c < kFanout; c += kWidth) {
-    const Floats gap = squared_length(
-        axis_gap(all(range.low[0]), all(range.high[0]), load(node.lower[0] + c), load(node.upper[0] + c)),
-        axis_gap(all(range.low[1]), all(range.high[1]), load(node.lower[1] + c), load(node.upper[1] + c)),
-        axis_gap(all(range.low[2]), all(range.high[2]), load(node.lower[2] + c), load(node.upper[2] + c)));
-    near |= mask_of_at_most(gap, all(range.bound)) << c;
-  }
+  for (int c = 0; c < kFanout; c += kWidth)
+    near |= mask_of_at_most(gaps_of_children(node, c, range), all(range.bound)) << c;
   return near;
 }
 

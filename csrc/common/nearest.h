@@ -90,21 +90,21 @@ class NearestSearch {
   NearestSearch(const PointTree& tree, int64_t k, Candidate limit)
       : tree_(tree), k_(k), limit_(limit), nearest_(k) {}
 
-  // Queries are the tree's own points, those in leaves [from, to) of all clouds.
+  // Queries are the points of a tree, this one or another of as many clouds: those in its leaves [from, to).
   template <class Grouped, class Single>
-  void run_own(int64_t from, int64_t to, const Grouped& grouped, const Single& single) {
+  void run_leaves(const PointTree& queries, int64_t from, int64_t to, const Grouped& grouped, const Single& single) {
     int64_t c = 0;
     for (int64_t l = from; l < to; ++l) {
-      while (l >= tree_.cloud(c).first_leaf + tree_.cloud(c).num_leaves) ++c;
-      const Cloud& cloud = tree_.cloud(c);
-      const Leaf& leaf = tree_.leaf(cloud, l - cloud.first_leaf);
+      while (l >= queries.cloud(c).first_leaf + queries.cloud(c).num_leaves) ++c;
+      if (tree_.cloud(c).num_leaves == 0) continue;
+      const Cloud& cloud = queries.cloud(c);
+      const Leaf& leaf = queries.leaf(cloud, l - cloud.first_leaf);
       group_.cloud = c;
-      group_.count = 0;
-      for (; group_.count < kLeafSize && leaf.row[group_.count] != kNoRow; ++group_.count) {
-        group_.row[group_.count] = cloud.first_row + leaf.row[group_.count];
-        for (int a = 0; a < 3; ++a) group_.xyz[a][group_.count] = leaf.xyz[a][group_.count];
-      }
-      std::fill(leaf_, leaf_ + kLanes, l - cloud.first_leaf);
+      group_.count = static_cast<int>(std::find(leaf.row, leaf.row + kLeafSize, kNoRow) - leaf.row);
+      for (int q = 0; q < kLanes; ++q) group_.row[q] = cloud.first_row + leaf.row[q];
+      std::copy(&leaf.xyz[0][0], &leaf.xyz[0][0] + 3 * kLanes, &group_.xyz[0][0]);
+      const int64_t place = &queries == &tree_ ? l - cloud.first_leaf : leaf_at(tree_.cloud(c), group_.count / 2);
+      std::fill(leaf_, leaf_ + kLanes, place);
       search(grouped, single);
     }
   }
@@ -149,11 +149,19 @@ class NearestSearch {
     if (group_.count > 0) search(grouped, single);
   }
 
+  // Where query q of the group lies along the curve of a cloud of the tree.
+  int64_t leaf_at(const Cloud& cloud, int q) const {
+    const float p[3] = {group_.xyz[0][q], group_.xyz[1][q], group_.xyz[2][q]};
+    uint64_t word;
+    GEOPT_LEVEL_IN_USE(curve_words)(p, 1, cloud.curve, &word);
+    return leaf_of(cloud, CurveOrder::key(word));
+  }
+
   int64_t leaf_of(const Cloud& cloud, uint32_t key) const {
-    int64_t low = 0, high = cloud.num_leaves;  // the last leaf that does not begin past the key, or the first
-    while (high - low > 1) {
-      const int64_t middle = (low + high) / 2;
-      (tree_.leaf_key(cloud, middle) <= key ? low : high) = middle;
+    int64_t low = 0;  // the last leaf that does not begin past the key, or the first
+    for (int64_t count = cloud.num_leaves, half; count > 1; count -= half) {  // without a branch on the keys
+      half = count / 2;
+      low += tree_.leaf_key(cloud, low + half) <= key ? half : 0;
     }
     return low;
   }

@@ -33,12 +33,8 @@ void bound_queries(
 #pragma GCC unroll 16
       for (int i = 0; i < kLeafSize; ++i)
         d[i] = squared_length(x - leaf.xyz[0][i], y - leaf.xyz[1][i], z - leaf.xyz[2][i]);
-      if (k == 1) {
-        for (int i = 0; i < kLeafSize; ++i) best[0] = least(best[0], d[i]);
-      } else {
-        sort16(d);
-        merge16(best, d, all(kInfinity));
-      }
+      sort16(d);
+      merge16(best, d, all(kInfinity));
     }
     store(bounds + c, least(best[k - 1], all(reach)));
   }
@@ -194,6 +190,7 @@ void select(const QueryGroup& group, int first, SearchSpace& space, Neighborhood
 int find_nearest(
     const TreeView& tree, const QueryGroup& group, int begin, int64_t leaf, int k, float reach, SearchSpace& space,
     Neighborhoods& out) {
+  if (k == 1) return find_nearest_one(tree, group, begin, leaf, reach, out);
   alignas(64) float bounds[kLanes];
   bound_queries(tree, group, leaf, k, reach, bounds);
   int bounded = begin;
@@ -202,26 +199,16 @@ int find_nearest(
   while (done < bounded) {
     int end = bounded;
     int list_end = list_leaves(tree, range_of(group, bounds, done, end), num_listed, space);
-    if (list_end < 0 && k == 1) {
-      if (done > begin) break;
-      for (; done < bounded; ++done) find_one(tree, group, begin, done, bounds[done], out);
-      return done;
-    }
     while (list_end < 0 && end > done + 1) {
       end = done + (end - done) / 2;
       list_end = list_leaves(tree, range_of(group, bounds, done, end), num_listed, space);
     }
     if (list_end < 0) break;
-    if (k == 1) {
-      for (int q = done; q < end; ++q) find_nearest_listed(tree, group, q, bounds[q], num_listed, list_end, space, out);
-    } else {
-      for (int j = num_listed; j < list_end; ++j)
-        copy_points(tree.leaves[space.leaf[j]], space.point + j * kLeafSize);
-      for (int q = done; q < end; ++q) collect(tree, group, q, bounds[q], num_listed, list_end, space);
-    }
+    for (int j = num_listed; j < list_end; ++j) copy_points(tree.leaves[space.leaf[j]], space.point + j * kLeafSize);
+    for (int q = done; q < end; ++q) collect(tree, group, q, bounds[q], num_listed, list_end, space);
     num_listed = list_end, done = end;
   }
-  if (done == begin || k == 1) return done;
+  if (done == begin) return done;
   for (int q = 0; q < kLanes; ++q)
     if (q < begin || q >= done) space.count[q] = 0;
   for (int first = 0; first < kLanes; first += kWidth) select(group, first, space, out);

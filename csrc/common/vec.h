@@ -70,6 +70,30 @@ GEOPT_INLINE V most(V a, V b) {
   return a > b ? a : b;
 }
 
+// The same for floats, in the one instruction that a compiler does not find where a constant is 0 or infinity.
+GEOPT_INLINE Floats least(Floats a, Floats b) {
+#if defined(GEOPT_AVX512)
+  return (Floats)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(GEOPT_AVX2)
+  return (Floats)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__x86_64__)
+  return (Floats)_mm_min_ps((__m128)a, (__m128)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+GEOPT_INLINE Floats most(Floats a, Floats b) {
+#if defined(GEOPT_AVX512)
+  return (Floats)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(GEOPT_AVX2)
+  return (Floats)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__x86_64__)
+  return (Floats)_mm_max_ps((__m128)a, (__m128)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
 // Least and greatest lane.
 GEOPT_INLINE float lowest(Floats v) {
 #ifdef GEOPT_AVX512

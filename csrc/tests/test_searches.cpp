@@ -1,10 +1,11 @@
-// knn, radius_search and local_pca beside a comparison of every point with every other.
+// knn, its gradient, radius_search and local_pca beside a comparison of every point with every other.
 #include <algorithm>
 #include <limits>
 #include <vector>
 
 #include "ops/knn/knn.h"
 #include "ops/local_pca/local_pca.h"
+#include "ops/mean_distances/mean_distances.h"
 #include "ops/radius_search/radius_search.h"
 #include "tests/batches.h"
 
@@ -87,6 +88,51 @@ void test_knn(const Batch& batch, const Queries& queries, int64_t k, Candidate l
   });
 }
 
+// Beside knn_cpu, which is compared with all candidates above; then means and gradients of what was found.
+void test_both_ways(const Batch& batch, const Queries& queries, Digests& digests) {
+  const NeighborProblem of = problem_of(batch, queries);
+  Buffer<int64_t> in_keys(of.n), in_queries(of.m), indices(of.n), back(of.m);
+  Buffer<float> to_keys(of.n), to_queries(of.m), distances(of.n), back_distances(of.m);
+  nearest_both_ways_cpu(of, {in_keys.data(), to_keys.data()}, {in_queries.data(), to_queries.data()});
+  knn_cpu(
+      of.query, of.n, of.query_offsets, of.key, of.m, of.key_offsets, of.num_clouds, 1, kFarthest, indices.data(),
+      distances.data());
+  knn_cpu(
+      of.key, of.m, of.key_offsets, of.query, of.n, of.query_offsets, of.num_clouds, 1, kFarthest, back.data(),
+      back_distances.data());
+  CHECK(same_values(in_keys, indices) && same_values(to_keys, distances));
+  CHECK(same_values(in_queries, back) && same_values(to_queries, back_distances));
+
+  Buffer<float> means(of.num_clouds);
+  Buffer<int64_t> counts(of.num_clouds);
+  mean_distances_cpu(to_keys.data(), in_keys.data(), of.query_offsets, of.num_clouds, means.data(), counts.data());
+  digests.add("mean_distances", means);
+  digests.add("mean_distances", counts);
+  for (int64_t cloud = 0; cloud < of.num_clouds; ++cloud) {
+    double sum = 0, count = 0;
+    for (int64_t row = of.query_offsets[cloud]; row < of.query_offsets[cloud + 1]; ++row) {
+      if (in_keys[row] < 0) continue;
+      sum += to_keys[row], ++count;
+    }
+    CHECK(counts[cloud] == static_cast<int64_t>(count));
+    // A sum in another order differs in the last bits of a double.
+    const double mean = sum / count;
+    CHECK(count == 0 ? std::isnan(means[cloud]) : means[cloud] == mean || std::fabs(means[cloud] - mean) <= 1e-7 * mean);
+  }
+
+  const Buffer<float> weights = Buffer<float>::of(std::vector<float>(of.n, 0.25f));
+  Buffer<float> to_query(3 * of.n), to_key(3 * of.m);
+  knn_backward_cpu(
+      of.query, of.n, of.key, of.m, in_keys.data(), 1, weights.data(), to_query.data(), to_key.data());
+  digests.add("knn_backward", to_query);
+  digests.add("knn_backward", to_key);
+  std::vector<float> expected(3 * of.m, 0.0f);
+  for (int64_t i = 0; i < of.n; ++i)
+    for (int a = 0; a < 3 && in_keys[i] >= 0; ++a)
+      expected[3 * in_keys[i] + a] -= 2.0f * 0.25f * (of.query[3 * i + a] - of.key[3 * in_keys[i] + a]);
+  CHECK(std::equal(expected.begin(), expected.end(), to_key.data()));
+}
+
 void test_radius(const Batch& batch, const Queries& queries, float radius, bool compare, Digests& digests) {
   const int64_t n = queries.xyz.size() / 3;
   Buffer<int64_t> splits(n + 1);
@@ -158,7 +204,10 @@ void test_searches(const Batch& batch, bool check_results, Digests& digests) {
   const Queries queries = queries_of(batch);
   const Queries own{Buffer<float>::of(batch.xyz), Buffer<int64_t>::of(batch.offsets)};
   for (const int64_t k : {1, 3, 16, 17, 40}) test_knn(batch, queries, k, kFarthest, compare, digests);
+  test_knn(batch, own, 1, kFarthest, compare, digests);
   test_knn(batch, own, 16, kFarthest, compare, digests);
+  test_knn(batch, queries, 1, radius_limit(0.5f), compare, digests);
+  test_both_ways(batch, queries, digests);
   test_knn(batch, own, 8, radius_limit(0.7f), compare, digests);
   for (const float radius : {0.0f, 0.5f}) test_radius(batch, own, radius, compare, digests);
   test_radius(batch, queries, 1.5f, compare, digests);

@@ -43,6 +43,15 @@ int knn_cuda(
 // What knn_cuda computes, by the same functions on the host: for tests.
 void knn_emulated(const NeighborProblem& of, int64_t k, Candidate limit, int64_t* indices, float* distances);
 
+// The nearest point of each: rows, or -1, and squared distances, or infinity.
+struct NearestRows {
+  int64_t* indices;
+  float* distances;
+};
+
+// What knn_cpu finds with k = 1 for each query, (n), and with queries and keys exchanged for each key, (m).
+void nearest_both_ways_cpu(const NeighborProblem& of, NearestRows of_queries, NearestRows of_keys);
+
 // Gradient of squared distances between rows i / k of query (n, 3) and indices[i] of key (m, 3), -1 for none, for
 // `grad` (n, k). Writes to_query (n, 3) and to_key (m, 3), each summed in order of rows.
 void knn_backward_cpu(

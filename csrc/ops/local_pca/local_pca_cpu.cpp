@@ -38,7 +38,7 @@ void local_pca_cpu(
     num_neighbors[row] = found;
   };
   parallel_blocks(tree.num_leaves(), 64, [&](int64_t from, int64_t to) {
-    NearestSearch(tree, k, kFarthest).run_own(from, to, grouped, single);
+    NearestSearch(tree, k, kFarthest).run_leaves(tree, from, to, grouped, single);
   });
 }
 
