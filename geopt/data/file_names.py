@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-PACKED = (".gz", ".xz", ".bz2", ".zst", ".zip")
+PACKED = (".gz", ".xz", ".bz2", ".zst", ".zstd", ".zip")
 """Ends of names of files that somebody packed."""
 
 

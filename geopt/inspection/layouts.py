@@ -82,7 +82,7 @@ def _waymo(root: Path) -> Layout | None:
 
 def _folder(root: Path) -> Layout | None:
     """Packed files are found too: opening the folder says what to do about them."""
-    ends = tuple(end + packed for end in (*SUFFIXES, *LOG_SUFFIXES) for packed in ("", *PACKED, ".zstd"))
+    ends = tuple(end + packed for end in (*SUFFIXES, *LOG_SUFFIXES) for packed in ("", *PACKED))
     there = any(path.name.lower().endswith(ends) for path in files_below(root, "**/*"))
     return Layout("folder", root, {}) if there else None
 

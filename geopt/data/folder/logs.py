@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geopt import cache
 from geopt.data.deskew import Track, interpolate
-from geopt.data.file_names import files_below
+from geopt.data.file_names import PACKED, files_below
 from geopt.data.folder import cdr
 from geopt.data.folder.config import FolderConfig
 from geopt.data.folder.layout import Scan
@@ -50,7 +50,9 @@ class Topic:
         self.name, self.parts, self.topic, self.config = name, parts, topic, config
         self._places: list[tuple[int, Any]] = list(_places(parts, topic))
         if not self._places:
-            raise ValueError(f"scans: {parts[0].path} must have messages of {topic}, got none")
+            raise ValueError(
+                f"scans: {parts[0].path} must have messages of {topic}, got none; name another topic with folder.topic"
+            )
         sources = [part.path for part in parts]
         short = hashlib.sha256(topic.encode()).hexdigest()[:16]
         stamps = cache.arrays(f"log-times-1-{short}", sources, self._read_stamps)["time_ns"]
@@ -88,18 +90,17 @@ def find_logs(root: Path, config: FolderConfig) -> list[Topic]:
         ValueError: a log is damaged or compressed as a whole, or has no such topic; names the file.
     """
     below = [root] if root.is_file() else list(files_below(root, config.pattern)) if root.is_dir() else []
-    packed = next((path for path in below if path.name.endswith(tuple(f"{suffix}.zstd" for suffix in SUFFIXES))), None)
+    ends = tuple(suffix + end for suffix in SUFFIXES for end in PACKED)
+    packed = next((path for path in below if path.name.lower().endswith(ends)), None)
     if packed is not None:
         raise ValueError(
-            f"scans: {packed} is compressed as a whole and cannot be read at random; unpack it with `zstd -d`"
+            f"scans: {packed} is compressed as a whole and cannot be read at random; unpack it, for .zstd with `zstd -d`"
         )
-    files = sorted(
-        (path for path in below if path.suffix in SUFFIXES and path.is_file()), key=lambda path: natural(str(path))
-    )
+    files = sorted((path for path in below if path.suffix.lower() in SUFFIXES), key=lambda path: natural(str(path)))
     logs: dict[Path, list[SqliteLog | McapLog]] = {}
     for path in files:
         is_part = (path.parent / METADATA).is_file() and path != root
-        log = McapLog(path, {cdr.CLOUD, *cdr.POSES}) if path.suffix == ".mcap" else SqliteLog(path)
+        log = McapLog(path, {cdr.CLOUD, *cdr.POSES}) if path.suffix.lower() == ".mcap" else SqliteLog(path)
         logs.setdefault(path.parent if is_part else path, []).append(log)
     found = []
     for whole, parts in logs.items():

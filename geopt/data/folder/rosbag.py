@@ -21,6 +21,16 @@ class Message(NamedTuple):
     row: int
 
 
+def _check_journal(path: Path) -> None:
+    """SQLite reads a file that it must not change without its journal."""
+    journal = path.with_name(f"{path.name}-wal")
+    if journal.is_file() and journal.stat().st_size:
+        raise ValueError(
+            f"scans: {path} lacks what {journal.name} beside it holds, for nobody closed the log; join them with "
+            f"`sqlite3 {path.name} 'PRAGMA wal_checkpoint(TRUNCATE)'`"
+        )
+
+
 def _check_size(path: Path) -> None:
     """SQLite reads what is missing of the last page as zeros."""
     with path.open("rb") as file:
@@ -79,6 +89,7 @@ class SqliteLog:
     def _open(self) -> Iterator[sqlite3.Connection]:
         if not self.path.is_file():
             raise FileNotFoundError(f"scans: {self.path} is missing")
+        _check_journal(self.path)
         try:
             _check_size(self.path)
             # immutable: SQLite must not leave files beside a log

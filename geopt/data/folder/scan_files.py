@@ -81,11 +81,12 @@ def find_scans(folder: str | Path, pattern: str = "**/*") -> list[Path]:
     root = Path(folder).expanduser()
     found = scan_paths(root, pattern)
     if not found:
-        liked = "" if pattern == "**/*" else f" whose paths are like {pattern!r}"
+        liked = "" if pattern == "**/*" else f" whose paths are like {pattern!r},"
         got = "a file; name its folder, and the file with folder.pattern" if root.is_file() else "none there"
         got = got if root.exists() else "a path that does not exist"
         raise FileNotFoundError(
-            f"scans: {root} must be a folder with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} files{liked}, got {got}"
+            f"scans: {root} must be a folder with {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} files, or logs of rosbag2 (.db3, "
+            f".mcap),{liked} got {got}"
         )
     for first, second in itertools.pairwise(sorted(without_suffix(path) for path in found)):
         if first == second:

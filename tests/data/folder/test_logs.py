@@ -1,7 +1,9 @@
 """Clouds in rosbag2 and MCAP logs."""
 
+import contextlib
 import functools
 import pickle
+import sqlite3
 
 import numpy as np
 import pytest
@@ -135,10 +137,31 @@ def test_the_checksum_of_a_chunk_is_checked(tmp_path):
         Folder(tmp_path)
 
 
-def test_logs_that_are_compressed_as_a_whole_are_told(tmp_path):
-    (tmp_path / "a.db3.zstd").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"a\.db3\.zstd is compressed as a whole.*unpack it"):
+@pytest.mark.parametrize("name", ["a.db3.zstd", "a.mcap.gz"])
+def test_logs_that_are_compressed_as_a_whole_are_told(name, tmp_path):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"{name} is compressed as a whole.*unpack it"):
         Folder(tmp_path)
+
+
+def test_the_end_of_a_name_may_be_in_capitals(tmp_path):
+    _, messages = drive()
+    writers.mcap(tmp_path / "A.MCAP", TOPICS, messages)
+    assert Folder(tmp_path).scenes == ("A/top/points",)
+
+
+def test_messages_that_wait_in_a_journal_are_not_lost_in_silence(tmp_path):
+    """As a recorder leaves them that was killed."""
+    _, messages = drive()
+    writers.rosbag(tmp_path / "a.db3", TOPICS, messages[:1])
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db3")) as recorder:
+        recorder.execute("PRAGMA journal_mode=WAL")
+        recorder.execute("INSERT INTO messages (topic_id, timestamp, data) SELECT topic_id, 7, data FROM messages")
+        recorder.commit()
+        with pytest.raises(ValueError, match=r"a\.db3 lacks what a\.db3-wal beside it holds.*wal_checkpoint"):
+            Folder(tmp_path)
+        recorder.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert len(Folder(tmp_path)) == 2
 
 
 @pytest.mark.parametrize("compression", ["NONE", "LZ4", "ZSTD"])
