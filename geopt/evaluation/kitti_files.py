@@ -185,8 +185,8 @@ def _files(folder: AnyPath, inner: str, function: str) -> dict[str, Path]:
         raise FileNotFoundError(
             f"{function}: no folder {place}; it must hold a file for each frame, such as 000000.txt"
         )
-    found = {path.stem: path for path in sorted(place.glob("*.txt"))}
-    found = found or {path.stem: path for path in sorted((place / inner).glob("*.txt"))}
+    found = {path.stem: path for path in sorted(place.glob("[!.]*.txt"))}
+    found = found or {path.stem: path for path in sorted((place / inner).glob("[!.]*.txt"))}
     if not found:
         raise FileNotFoundError(f"{function}: {place} holds no file such as 000000.txt, nor does {place / inner}")
     return found

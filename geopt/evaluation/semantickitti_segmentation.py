@@ -138,14 +138,14 @@ def _labelled_scans(
     found = []
     for sequence in _sequences(split):
         folder = Path(labels_dir) / "sequences" / sequence
-        truth = sorted((folder / "labels").glob("*.label"))
+        truth = sorted((folder / "labels").glob("[!.]*.label"))
         if not truth:
             raise FileNotFoundError(
                 f"semantickitti_segmentation: {folder / 'labels'} must hold the labels of sequence {sequence}, "
                 "NNNNNN.label; unpack data_odometry_labels.zip there (those of 11 to 21 are not public)"
             )
         predictions = Path(predictions_dir) / "sequences" / sequence / "predictions"
-        names = {path.name for path in predictions.glob("*.label")}
+        names = {path.name for path in predictions.glob("[!.]*.label")}
         for wrong, what in (
             ([path.name for path in truth if path.name not in names], "is missing"),
             (sorted(names - {path.name for path in truth}), f"belongs to no scan with labels in {folder / 'labels'}"),

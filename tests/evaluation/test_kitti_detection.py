@@ -264,6 +264,14 @@ def test_scores_do_not_depend_on_frames_that_are_left_out(folders, tmp_path):
     assert both["car_detection"]["easy"]["curve41"][:2] == [1.0, 0.0]
 
 
+def test_what_a_mac_leaves_behind_is_no_frame(folders):
+    labels, predictions = folders({"000000": line()}, {"000000": line(score=0.5)})
+    scores = kitti_detection(labels, predictions)
+    for folder in (labels, predictions):
+        (folder / "._000000.txt").write_bytes(bytes(163))
+    assert kitti_detection(labels, predictions) == scores
+
+
 def test_the_folders_above_are_taken_too(folders, tmp_path):
     places = folders({"000000": line()}, {"000000": line(score=0.5)})
     assert kitti_detection(tmp_path, tmp_path) == kitti_detection(*places)

@@ -54,6 +54,15 @@ def test_equals_sets_of_points(seed, tmp_path):
         assert again == got
 
 
+def test_what_a_mac_leaves_behind_is_no_scan(tmp_path):
+    labels = [np.array([10, 40])]
+    write_labels(tmp_path / "truth", labels)
+    write_labels(tmp_path / "mine", labels, "predictions")
+    for path in list(tmp_path.glob("**/*.label")):
+        path.with_name(f"._{path.name}").write_bytes(bytes(163))
+    assert semantickitti_segmentation(tmp_path / "truth", tmp_path / "mine", ["08"])["accuracy"] == pytest.approx(1)
+
+
 def test_real_labels(shared_data, tmp_path):
     """Those of a real scan, as its own prediction and with a third of the points said to be something else."""
     path = shared_data / "semantickitti" / "sequences" / "00" / "labels" / "000000.label"
