@@ -77,7 +77,7 @@ def _joined(texts: list[str]) -> str:
 
 def _expected(message: str) -> str:
     """pydantic's message in our words."""
-    text = message.replace("Input should be", "expected").partition(", unable to")[0]
+    text = message.replace("Input should be", "expected").replace("a valid tuple", "a list").partition(", unable to")[0]
     return "expected a mapping of keys to values" if "dictionary or instance of" in text else text
 
 

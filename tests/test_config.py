@@ -79,6 +79,7 @@ def test_all_problems_of_all_layers_are_told_at_once(tmp_path):
         ("ratio=0.3", "unknown key 'ratio'; did you mean 'mask.ratio'?"),
         ("mask=3", "'mask': expected a mapping of keys to values, got 3"),
         ("encoder.kind=grop", "'encoder.kind': expected one of 'window', 'group', got 'grop'"),
+        ("encoder.window=3", "'encoder.window': expected a list, got 3"),
         ("encoder.window=[1,x]", "'encoder.window.1': expected a valid integer, got 'x'"),
         ("deterministic=perhaps", "'deterministic': expected a valid boolean or 'auto', got 'perhaps'"),
         ("targets.a.ratoi=1", "unknown key 'targets.a.ratoi'; did you mean 'targets.a.ratio'?"),

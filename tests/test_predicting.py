@@ -107,6 +107,13 @@ def test_a_part_of_a_split_is_no_split_and_the_remedy_is_told(runs, tmp_path):
     assert predicting.predict([part], tmp_path / "out", options).keys() == {"lidarseg", "pictures", "summary"}
 
 
+def test_a_run_without_validation_needs_a_split(runs, tmp_path):
+    run = shutil.copytree(runs[1], tmp_path / "run")
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace(f"val: {VAL}", "val: ''"))
+    with pytest.raises(ConfigError, match=r"the run has no data\.val; add data.split=SPLIT"):
+        predicting.predict([run], tmp_path / "out")
+
+
 def test_one_run_writes_what_it_can(runs, tmp_path):
     written = predicting.predict(runs[1:], tmp_path, predicting.load(["data.workers=0", "pictures=0"]))
     assert written.keys() == {"lidarseg", "summary"}

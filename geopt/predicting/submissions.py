@@ -56,6 +56,10 @@ def predict(
     root = config.data.root or any_config.data.root
     version, split = config.data.version or any_config.data.version, config.data.split or any_config.data.val
     kind = any_config.data.dataset
+    if not split:
+        raise ConfigError(
+            ["data.split: must name what is predicted, for the run has no data.val; add data.split=SPLIT"]
+        )
     if layout.are_in(root):
         raise ConfigError(
             [f"data.root: must be the dataset itself, which submissions are made from, got shards in {root}"]
