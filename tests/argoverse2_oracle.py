@@ -65,7 +65,8 @@ def average_precision(hits: list[bool], num_true: int) -> float:
         num_hits += hit
         points.append((num_hits / num_true, num_hits / rank))
     best = [(recall, max(p for _, p in points[k:])) for k, (recall, _) in enumerate(points)]
-    return sum(at(step / 100, best) for step in range(101)) / 101
+    # the official steps: 0.01 * 35 is a bit more than 0.35, which a recall of 7 / 20 does not reach
+    return sum(at(step, best) for step in np.linspace(0, 1, 101).tolist()) / 101
 
 
 def at(recall: float, points: list[tuple[float, float]]) -> float:
