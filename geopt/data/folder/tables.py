@@ -15,7 +15,12 @@ MAX_BYTES = 1 << 30
 WIDTHS = range(3, 11)
 """Numbers in a point of a ``.bin`` file that are thought of when nobody names them."""
 TOLD_APART = 0.02
-"""Share of the variance that columns of the right width must explain; those of a wrong one explain less than half of it."""
+"""Share of the variance that columns of the right width must explain."""
+AS_GOOD = 0.9
+"""A multiple of the right width explains as much as the right one, and anything else less than this share of it."""
+WILD = 0.15
+"""Where a larger share of the numbers is too small or too large, not all are float32: float64 has 0.25 to 0.5 of such, whole
+numbers in one column of five 0.2."""
 MIN_ROWS = 100
 """With fewer rows, the values say too little about their width."""
 LOOKED_AT = 30_000
@@ -27,15 +32,21 @@ def width(data: bytes) -> int:
 
     Columns differ in their magnitudes: x and y are tens of metres, heights a few, intensities something else. Cut into
     rows of the right width, or of a multiple of it, the columns explain a good part of the variance of the logarithms; cut
-    otherwise, each column is a mixture of all and explains none. Where that does not tell, the size may: 4 and 5 are common.
+    otherwise, each column is a mixture of several and explains less, or none. Of files with few points the size may tell: 4
+    and 5 are common.
 
     Raises:
-        ValueError: neither tells.
+        ValueError: neither tells; or the numbers are not float32.
     """
+    if data and len(data) % 4 == 0 and _wild(data) > WILD:
+        raise ValueError(
+            "does not look like float32 numbers with the lowest byte first; save them so or as .npy, or name the columns with "
+            "columns=[x,y,z,...] if that is what they are"
+        )
     fitting = [number for number in WIDTHS if data and len(data) % (4 * number) == 0]
     explained = {number: _explained(data, number) for number in fitting}
     best = max(explained.values(), default=0.0)
-    found = [number for number in fitting if explained[number] > best / 2]
+    found = [number for number in fitting if explained[number] > AS_GOOD * best]
     if best > TOLD_APART and all(number % found[0] == 0 for number in found):
         return found[0]
     common = [number for number in (4, 5) if number in fitting]
@@ -50,6 +61,15 @@ def width(data: bytes) -> int:
         f"has {len(data)} bytes, which could be points of {' or '.join(map(str, found or common))} numbers; say which with "
         "columns=[x,y,z,intensity] or columns=[x,y,z,intensity,ring]"
     )
+
+
+def _wild(data: bytes) -> float:
+    """Share of numbers that nothing about a point would be: other types have any exponent when they are read as float32."""
+    numbers = np.frombuffer(data, dtype="<f4")
+    begin = max(len(numbers) - LOOKED_AT, 0) // 2
+    with np.errstate(invalid="ignore"):
+        some = np.abs(numbers[begin : begin + LOOKED_AT].astype(np.float64))
+        return float(np.mean(np.isfinite(some) & (some > 0) & ((some < 1e-8) | (some > 1e8))))
 
 
 def _explained(data: bytes, number: int) -> float:

@@ -193,6 +193,42 @@ def test_the_width_of_a_bin_file_is_told_whatever_its_size(width, tmp_path):
     assert len(read_scan(tmp_path / "a.bin").columns["x"]) == 5040
 
 
+@pytest.mark.parametrize(
+    "more",
+    [("ring", "time"), ("time", "ring"), ("ring",), ("zero", "zero"), ("colour",) * 3, ("ring", "time", "one", "zero")],
+)
+def test_more_columns_are_not_taken_for_more_points(more, shared_data):
+    """A point of 6 numbers is not two of 3, nor one of 8 two of 4."""
+    path = min(shared_data.glob("kitti_raw_drive/**/*.bin"), default=None)
+    if path is None:
+        pytest.skip("no scan of KITTI")
+    points, rng = np.fromfile(path, np.float32).reshape(-1, 4), np.random.default_rng(0)
+    for count in (len(points), 5040):
+        values = {
+            "ring": rng.integers(0, 64, count),
+            "time": np.linspace(0, 0.1, count),
+            "colour": rng.integers(0, 256, count),
+            "one": np.ones(count),
+            "zero": np.zeros(count),
+        }
+        table = np.column_stack([points[:count], *(values[name] for name in more)])
+        assert told(table.astype(np.float32).tobytes()) == table.shape[1], count
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">f4", "mixed"])
+def test_numbers_that_are_no_float32_are_refused(dtype, tmp_path):
+    points = np.stack([POINTS[name] for name in NAMES], axis=1)
+    if dtype == "mixed":  # x, y, z, intensity and a whole number
+        rings = (np.arange(len(points)) % 32).astype("<u4").view("<f4")
+        np.column_stack([points, rings]).astype("<f4").tofile(tmp_path / "a.bin")
+    else:
+        points.astype(dtype).tofile(tmp_path / "a.bin")
+    with pytest.raises(ValueError, match=r"a\.bin does not look like float32 numbers.*columns="):
+        read_scan(tmp_path / "a.bin")
+    names = ("x", "y", "z", "intensity", "skip")
+    assert dtype != "mixed" or len(read_scan(tmp_path / "a.bin", ScanLayout(columns=names)).columns["x"]) == len(points)
+
+
 def test_the_width_of_real_scans_is_told_at_any_cut(shared_data):
     files = {4: "kitti_raw_drive/**/*.bin", 5: "nuscenes/samples/**/*.bin"}
     for width, pattern in files.items():
