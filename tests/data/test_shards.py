@@ -285,8 +285,9 @@ def test_packing_twice_writes_nothing_and_another_pack_is_refused(tiny, tiny_roo
         packed(dataset, tmp_path / "shards", precision="int16")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "diary.txt").write_text("mine")
-    with pytest.raises(ValueError, match="out must be a new or empty folder"):
-        packed(dataset, tmp_path / "other")
+    for taken in ("other", "other/diary.txt"):
+        with pytest.raises(ValueError, match="out must be a new or empty folder"):
+            packed(dataset, tmp_path / taken)
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["diary.txt"]
 
 

@@ -141,7 +141,8 @@ def _is_done(job: Job) -> bool:
         found = plan.read_text(encoding="utf-8")
     else:
         found = None
-    if found not in (None, job.fingerprint) or (found is None and job.out.exists() and any(job.out.iterdir())):
+    is_taken = job.out.exists() and (not job.out.is_dir() or any(job.out.iterdir()))
+    if found not in (None, job.fingerprint) or (found is None and is_taken):
         raise ValueError(
             f"pack: out must be a new or empty folder, or hold shards of the same command, got {job.out}; give another "
             "folder, or remove it"
