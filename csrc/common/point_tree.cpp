@@ -11,6 +11,7 @@ namespace geopt {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr int64_t kAhead = 3 * kLeafSize;  // points that are on their way from memory while a leaf is filled
 
 // Least or greatest of 16 numbers, in an order that becomes vector instructions.
 template <class Pick>
@@ -74,13 +75,13 @@ CurveOrder PointTree::order_of(const float* xyz, int64_t n, const int64_t* offse
 }
 
 void PointTree::size_levels(const std::vector<int64_t>& num_finite) {
-  int64_t num_leaves = 0, num_nodes = 0;
+  int64_t num_nodes = 0;
   for (size_t c = 0; c < clouds_.size(); ++c) {
     Cloud& cloud = clouds_[c];
-    cloud.first_leaf = num_leaves;
+    cloud.first_leaf = num_leaves_;
     num_points_ += num_finite[c];
     cloud.num_leaves = (num_finite[c] + kLeafSize - 1) / kLeafSize;
-    num_leaves += cloud.num_leaves;
+    num_leaves_ += cloud.num_leaves;
     int64_t below = cloud.num_leaves;
     while (below > 0) {
       below = (below + kFanout - 1) / kFanout;
@@ -89,9 +90,9 @@ void PointTree::size_levels(const std::vector<int64_t>& num_finite) {
       if (below == 1) break;
     }
   }
-  leaves_.resize(num_leaves);
-  leaf_keys_.resize(num_leaves);
-  nodes_.resize(num_nodes);
+  leaves_ = uninitialized<Leaf>(num_leaves_);
+  leaf_keys_ = uninitialized<uint32_t>(num_leaves_);
+  nodes_ = uninitialized<Node>(num_nodes);
 }
 
 // The leaves of a cloud, of points in the order of words, and their parents.
@@ -107,7 +108,9 @@ void PointTree::fill_leaves(const float* xyz, const Cloud& cloud, const uint64_t
         }
         Leaf& leaf = leaves_[cloud.first_leaf + l];
         const uint64_t* const own = words + l * kLeafSize;
-        const int64_t count = std::min<int64_t>(kLeafSize, num_points - l * kLeafSize);
+        const int64_t left = num_points - l * kLeafSize, count = std::min<int64_t>(kLeafSize, left);
+        for (int64_t s = kAhead; s < kAhead + kLeafSize; ++s)
+          __builtin_prefetch(xyz + 3 * int64_t{CurveOrder::row(own[std::min(s, left - 1)])});
         leaf_keys_[cloud.first_leaf + l] = CurveOrder::key(own[0]);
         for (int64_t s = 0; s < kLeafSize; ++s) {
           leaf.row[s] = CurveOrder::row(own[s < count ? s : 0]);  // padding widens no box
@@ -130,7 +133,7 @@ void PointTree::fill_leaves(const float* xyz, const Cloud& cloud, const uint64_t
 void PointTree::fill_upper_levels(const Cloud& cloud) {
   int64_t below = (cloud.num_leaves + kFanout - 1) / kFanout;
   for (size_t level = 1; level < cloud.level_nodes.size(); ++level) {
-    const Node* children = nodes_.data() + cloud.level_nodes[level - 1];
+    const Node* children = nodes_.get() + cloud.level_nodes[level - 1];
     const int64_t count = (below + kFanout - 1) / kFanout;
     for (int64_t j = 0; j < count; ++j) {
       Node& node = nodes_[cloud.level_nodes[level] + j];

@@ -102,7 +102,7 @@ class PointTree {
   CurveOrder order_of(const float* xyz, int64_t n, const int64_t* offsets) const;
 
   int64_t num_points() const { return num_points_; }
-  int64_t num_leaves() const { return static_cast<int64_t>(leaves_.size()); }
+  int64_t num_leaves() const { return num_leaves_; }
   int64_t num_clouds() const { return static_cast<int64_t>(clouds_.size()); }
   // Curve key of the first point of a leaf.
   uint32_t leaf_key(const Cloud& cloud, int64_t index) const { return leaf_keys_[cloud.first_leaf + index]; }
@@ -115,7 +115,7 @@ class PointTree {
   }
 
   TreeView view(const Cloud& cloud) const {
-    return {leaves_.data() + cloud.first_leaf, nodes_.data(), cloud.level_nodes.data(),
+    return {leaves_.get() + cloud.first_leaf, nodes_.get(), cloud.level_nodes.data(),
             static_cast<int>(cloud.level_nodes.size()), cloud.num_leaves};
   }
 
@@ -130,10 +130,10 @@ class PointTree {
   void fill_upper_levels(const Cloud& cloud);
 
   std::vector<Cloud> clouds_;
-  std::vector<Leaf> leaves_;
-  std::vector<Node> nodes_;
-  std::vector<uint32_t> leaf_keys_;
-  int64_t num_points_ = 0;
+  std::unique_ptr<Leaf[]> leaves_;
+  std::unique_ptr<Node[]> nodes_;
+  std::unique_ptr<uint32_t[]> leaf_keys_;
+  int64_t num_leaves_ = 0, num_points_ = 0;
 };
 
 template <class Visit>

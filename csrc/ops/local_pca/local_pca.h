@@ -41,23 +41,20 @@ GEOPT_HD PlaneFit fit_plane(const Symmetric3& sums, double n) {
   return fit;
 }
 
-// The plane through the `found` > 0 neighbours of a point, of which point_of(i) is the i-th. Twice centred: about the
-// point first, which is exact enough 100 km away, then about the mean. In order of distance, so that sums do not depend
-// on the search.
+// The plane through the `found` > 0 neighbours of a point, of which point_of(i) is the i-th. Sums of coordinates are
+// exact in double, so products are taken about the mean itself. In order of distance: they do not depend on the search.
 template <class PointOf>
-GEOPT_HD PlaneFit plane_around(const float* own, int64_t found, const PointOf& point_of) {
+GEOPT_HD PlaneFit plane_around(int64_t found, const PointOf& point_of) {
   double x = 0.0, y = 0.0, z = 0.0;
   for (int64_t i = 0; i < found; ++i) {
     const float* p = point_of(i);
-    x += static_cast<double>(p[0]) - own[0], y += static_cast<double>(p[1]) - own[1];
-    z += static_cast<double>(p[2]) - own[2];
+    x += p[0], y += p[1], z += p[2];
   }
   x /= static_cast<double>(found), y /= static_cast<double>(found), z /= static_cast<double>(found);
   Symmetric3 sums{};
   for (int64_t i = 0; i < found; ++i) {
     const float* p = point_of(i);
-    const double dx = static_cast<double>(p[0]) - own[0] - x, dy = static_cast<double>(p[1]) - own[1] - y;
-    const double dz = static_cast<double>(p[2]) - own[2] - z;
+    const double dx = p[0] - x, dy = p[1] - y, dz = p[2] - z;
     sums.xx += dx * dx, sums.xy += dx * dy, sums.xz += dx * dz;
     sums.yy += dy * dy, sums.yz += dy * dz, sums.zz += dz * dz;
   }

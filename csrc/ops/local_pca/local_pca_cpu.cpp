@@ -11,13 +11,15 @@ namespace geopt {
 void local_pca_cpu(
     const float* xyz, int64_t n, const int64_t* offsets, int64_t num_clouds, int64_t k, float* normals,
     float* eigenvalues, int64_t* num_neighbors) {
-  std::fill(normals, normals + 3 * n, 0.0f);
-  std::fill(eigenvalues, eigenvalues + 3 * n, 0.0f);
-  std::fill(num_neighbors, num_neighbors + n, int64_t{0});
   const PointTree tree(xyz, n, offsets, num_clouds);
+  if (tree.num_points() < n) {  // those that are not finite have no plane
+    std::fill(normals, normals + 3 * n, 0.0f);
+    std::fill(eigenvalues, eigenvalues + 3 * n, 0.0f);
+    std::fill(num_neighbors, num_neighbors + n, int64_t{0});
+  }
   const auto grouped = [&](const QueryGroup& group, int begin, int end, const Neighborhoods& around) {
     Planes planes;
-    GEOPT_LEVEL_IN_USE(fit_planes)(group, around, static_cast<int>(k), planes);
+    GEOPT_LEVEL_IN_USE(fit_planes)(around, static_cast<int>(k), planes);
     for (int q = begin; q < end; ++q) {
       const int64_t row = group.row[q];
       for (int a = 0; a < 3; ++a) {
@@ -32,7 +34,7 @@ void local_pca_cpu(
     const int64_t found = nearest.finish();
     const float* points = xyz + 3 * cloud.first_row;
     const PlaneFit fit =
-        plane_around(xyz + 3 * row, found, [&](int64_t i) { return points + 3 * int64_t{candidate_row(nearest[i])}; });
+        plane_around(found, [&](int64_t i) { return points + 3 * int64_t{candidate_row(nearest[i])}; });
     normals[3 * row] = fit.x, normals[3 * row + 1] = fit.y, normals[3 * row + 2] = fit.z;
     eigenvalues[3 * row] = fit.low, eigenvalues[3 * row + 1] = fit.middle, eigenvalues[3 * row + 2] = fit.high;
     num_neighbors[row] = found;

@@ -5,11 +5,11 @@
 
 namespace geopt {
 
-// Planes through the neighbours of 16 queries, k each. Results of queries past group.count mean nothing.
+// Planes through the neighbours of 16 queries, k each. Results of queries past the group's count mean nothing.
 struct alignas(64) Planes {
   float normal[3][kLanes], eigenvalues[3][kLanes];
 };
 
-GEOPT_DECLARE_LEVELS(void fit_planes(const QueryGroup& group, const Neighborhoods& around, int k, Planes& planes))
+GEOPT_DECLARE_LEVELS(void fit_planes(const Neighborhoods& around, int k, Planes& planes))
 
 }  // namespace geopt

@@ -44,8 +44,7 @@ struct FitPlanes {
     const int64_t out = cloud.first_row + row;
     PlaneFit fit{};
     if (found > 0)
-      fit = plane_around(
-          points + 3 * int64_t{row}, found, [&](int64_t n) { return points + 3 * int64_t{neighbors[n * kWarp]}; });
+      fit = plane_around(found, [&](int64_t n) { return points + 3 * int64_t{neighbors[n * kWarp]}; });
     normals[3 * out] = fit.x, normals[3 * out + 1] = fit.y, normals[3 * out + 2] = fit.z;
     eigenvalues[3 * out] = fit.low, eigenvalues[3 * out + 1] = fit.middle, eigenvalues[3 * out + 2] = fit.high;
     num_neighbors[out] = found;

@@ -10,7 +10,7 @@ namespace {
 typedef float FourFloats __attribute__((vector_size(16)));
 typedef int32_t FourInts __attribute__((vector_size(16)));
 
-constexpr int64_t kAhead = 64;
+constexpr int64_t kAhead = 64;  // elements whose points are on their way from memory
 constexpr int kBlock = 256;  // elements whose cells stay in the first cache
 
 // Cells one after another, up to one that may go on with the elements behind the block.
