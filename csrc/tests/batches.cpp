@@ -87,7 +87,8 @@ std::vector<Batch> make_batches() {
     add(std::to_string(size) + " points", {random_points(size, size, 6)});
   add("scales", {random_points(7, 100, 1e-4f), random_points(8, 100, 1e4f), random_points(9, 60, 1e17f)});
   add("rings", {rings(10, 600), rings(11, 250)});
-  add("large", {rings(12, 21000), random_points(13, 9000, 40), grid(14, -0.25f)});  // several chunks in every loop
+  add("large", {rings(12, 21000), random_points(13, 9000, 40), grid(14, -0.25f)});
+  add("several chunks", {rings(15, 60000), random_points(16, 10000, 40)});  // in a sort, too
   return batches;
 }
 

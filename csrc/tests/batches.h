@@ -17,6 +17,8 @@ struct Batch {
   int64_t num_clouds() const { return offsets.size() - 1; }
   // Small enough to compare every point with every other.
   bool is_small() const { return num_points() <= 1000; }
+  // So large that sanitizers would take minutes for searches among its points.
+  bool is_huge() const { return num_points() > 40000; }
 };
 
 std::vector<Batch> make_batches();

@@ -26,7 +26,7 @@ def test_is_the_mean_of_voxelize_to_the_bit(cloud, simd, device):
 
 
 def test_is_the_mean_of_voxelize_on_a_real_batch(scan, threads):
-    """Several chunks, voxels that end at their borders, points outside the grid."""
+    """Several chunks of SemanticKITTI's points, voxels that end at their borders, points outside the grid."""
     offsets = torch.tensor([0, len(scan) // 3, len(scan)])
     for count in (1, 3):
         with threads(count):

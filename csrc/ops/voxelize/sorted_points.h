@@ -65,7 +65,7 @@ inline std::array<std::vector<uint32_t>, 3> key_parts(const KeyLayout& layout) {
   return parts;
 }
 
-constexpr int64_t kGrain = 8192;
+constexpr int64_t kGrain = 32768;
 
 inline void fill_by_parts(
     const Points& points, const KeyLayout& layout, uint64_t outside, const Coder& coder, Word* out) {
