@@ -16,7 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as the command line does; threads that spin starve each other
+# As the command line does: threads that spin starve each other, those that fall asleep at once take long to wake.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
 import torch
 from goals import GOALS, verdict

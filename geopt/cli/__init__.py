@@ -21,7 +21,10 @@ def main() -> None:
     A run that was asked to stop exits with 128 and the number of the signal, as shells do.
     GEOPT_DEBUG=1 shows the traceback.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait starve the data workers
+    # Threads that spin while they wait starve the data workers; but a tenth of a step is threads that fall asleep between
+    # two loops and wake again, so they do look for new work for a while (benchmarks/results/pretrain_step.md).
+    if os.environ.setdefault("OMP_WAIT_POLICY", "passive").lower() == "passive":
+        os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("geopt").setLevel(logging.INFO)
     try:
