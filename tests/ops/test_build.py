@@ -1,5 +1,6 @@
 """The compiled library: what it says of itself, and that it loads where there is little else."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,21 @@ def test_errors_do_not_show_where_the_library_was_built():
         torch.ops.geopt.knn(torch.zeros(2, 3), torch.zeros(2, 3), 1, torch.tensor([0, 9]), torch.tensor([0, 2]))
     assert "geopt/csrc/" in str(caught.value)
     assert str(Path(__file__).resolve().parents[2] / "csrc") not in str(caught.value)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not ops.build_info()["nvcc"], reason="no nvcc")
+def test_the_library_of_every_architecture_links_and_loads_without_a_gpu(tmp_path):
+    root = Path(__file__).resolve().parents[2]
+    if not (root / "setup.py").is_file():
+        pytest.skip("needs a checkout")
+    environment = {name: value for name, value in os.environ.items() if name != "GEOPT_CUDA_ARCHS"}
+    folders = ["--build-lib", tmp_path / "lib", "--build-temp", tmp_path / "temp"]
+    build = [sys.executable, "setup.py", "-q", "build_ext", *folders]
+    built = subprocess.run(build, cwd=root, env=environment, capture_output=True, text=True)
+    assert built.returncode == 0, (built.stdout + built.stderr)[-3000:]
+    library = tmp_path / "lib" / "geopt" / "_C.abi3.so"
+    done = run(f"import torch; torch.ops.load_library({str(library)!r}); print(torch.ops.geopt.build_info())")
+    assert done.returncode == 0, done.stderr
+    assert fields(done.stdout.strip())["cuda_archs"] == "80;90;100;120+PTX"
