@@ -1,7 +1,11 @@
 // The readers of csrc/host that need no Python, on whole and on damaged input; the assignments beside all permutations.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -189,8 +193,8 @@ void test_wire() {
 
 void test_mapped_file() {
   set_case("mapped file");
-  char name[] = "/tmp/geopt_test_XXXXXX";
-  const int file = mkstemp(name);
+  const std::string name = std::filesystem::temp_directory_path() / ("geopt_test_" + std::to_string(getpid()));
+  const int file = open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
   const std::string content(10000, 'x');
   CHECK(file >= 0 && write(file, content.data(), content.size()) == static_cast<ssize_t>(content.size()));
   {
@@ -203,7 +207,7 @@ void test_mapped_file() {
   const host::MappedFile empty(name);
   CHECK(empty.begin() == empty.end());
   close(file);
-  std::remove(name);
+  std::remove(name.c_str());
   bool is_refused = false;
   try {
     host::MappedFile missing(name);

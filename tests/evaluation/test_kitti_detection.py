@@ -40,7 +40,7 @@ OFFICIAL = os.environ.get("GEOPT_KITTI_EVALUATOR", "")
 LABEL = "Car 0.00 0 0.10 100.00 100.00 200.00 200.00 1.50 1.60 3.90 0.00 1.65 20.00 0.10"
 
 
-def compare(got: dict[str, Any], wanted: dict[str, Any], tolerance: float) -> None:
+def assert_scores_equal(got: dict[str, Any], wanted: dict[str, Any], tolerance: float) -> None:
     assert list(got) == sorted(wanted)
     for name, levels in wanted.items():
         assert list(got[name]) == ["easy", "moderate", "hard"]
@@ -55,7 +55,9 @@ def compare(got: dict[str, Any], wanted: dict[str, Any], tolerance: float) -> No
 def test_stored_official_numbers(shared_fixtures, case):
     folder = shared_fixtures / "kitti" / f"case{case:02d}"
     official = json.loads((folder / "official" / "metrics.json").read_text())
-    compare(kitti_detection(folder / "label_2", folder / "data"), official, 5e-7)  # the curves have six digits
+    assert_scores_equal(
+        kitti_detection(folder / "label_2", folder / "data"), official, 5e-7
+    )  # the curves have six digits
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -63,7 +65,7 @@ def test_stored_official_numbers(shared_fixtures, case):
 def test_random_databases_score_as_in_the_slow_evaluator(name, seed, tmp_path):
     labels, predictions = write_case(tmp_path, seed, **SECOND_SET[name])
     wanted = kitti_oracle.evaluate(labels, predictions)
-    compare(kitti_detection(labels, predictions), wanted, 1e-12)
+    assert_scores_equal(kitti_detection(labels, predictions), wanted, 1e-12)
     assert any(0 < levels["hard"]["AP_R11"] < 100 for levels in wanted.values())
 
 
@@ -72,7 +74,7 @@ def test_heaps_of_boxes_score_as_in_the_slow_evaluator(tmp_path):
     for seed in range(80):
         labels, predictions = write_grid_case(tmp_path / str(seed), seed)
         got = kitti_detection(labels, predictions)
-        compare(got, kitti_oracle.evaluate(labels, predictions), 1e-12)
+        assert_scores_equal(got, kitti_oracle.evaluate(labels, predictions), 1e-12)
         curves += [metrics["curve41"] for levels in got.values() for metrics in levels.values()]
     first = np.array(curves)[:, 0]
     assert ((first > 0) & (first < 1)).sum() > 50 and np.isnan(

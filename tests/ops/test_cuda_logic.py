@@ -133,12 +133,15 @@ def test_no_call_waits_for_the_gpu(with_offsets):
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        ops.knn(xyz, xyz, 8, ends, ends)
-        ops.knn(xyz.flip(0), xyz, 40, ends, ends)
-        ops.radius_search(xyz, xyz, 0.8, 8, ends, ends)
-        ops.local_pca(xyz, ends, 8)
+        found = [
+            ops.knn(xyz, xyz, 8, ends, ends).indices,
+            ops.knn(xyz.flip(0), xyz, 40, ends, ends).indices,
+            ops.radius_search(xyz, xyz, 0.8, 8, ends, ends).indices,
+            ops.local_pca(xyz, ends, 8).normals,
+        ]  # a wait is an error
     finally:
         torch.cuda.set_sync_debug_mode(before)
+    assert [tuple(one.shape) for one in found] == [(len(xyz), columns) for columns in (8, 40, 8, 3)]
 
 
 @pytest.mark.gpu

@@ -77,7 +77,7 @@ def read_logs(folder):
 KINDS = {"scans": (write_scans, read_scans), "poses": (write_poses, read_all_poses), "logs": (write_logs, read_logs)}
 
 
-def damage(kind, folder, cases, seed=0):
+def assert_damage_is_refused(kind, folder, cases, seed=0):
     write, read = KINDS[kind]
     write(folder)
     found = fuzzing.run(read, folder, cases, seed=seed)
@@ -87,10 +87,10 @@ def damage(kind, folder, cases, seed=0):
 
 @pytest.mark.parametrize("kind, cases", [("scans", 2300), ("poses", 400), ("logs", 300)])
 def test_damage_is_refused_by_a_value_error_that_names_the_folder(kind, cases, tmp_path):
-    damage(kind, tmp_path, cases)
+    assert_damage_is_refused(kind, tmp_path, cases)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind, cases", [("scans", 10_000), ("poses", 4000), ("logs", 4000)])
 def test_much_damage_is_refused(kind, cases, tmp_path):
-    damage(kind, tmp_path, cases, seed=1)
+    assert_damage_is_refused(kind, tmp_path, cases, seed=1)

@@ -17,7 +17,7 @@ def read(tmp_path, name, content, **layout):
     return read_scan(tmp_path / name, ScanLayout(**layout)).columns
 
 
-def is_refused(tmp_path, name, content, words, **layout):
+def assert_refused(tmp_path, name, content, words, **layout):
     with pytest.raises(ValueError, match=words) as refused:
         read(tmp_path, name, content, **layout)
     assert str(tmp_path / name) in str(refused.value)
@@ -70,7 +70,7 @@ def test_pcd_with_points_that_saw_nothing_and_zeros_at_the_end(tmp_path):
     ],
 )
 def test_pcd_headers_are_checked(encoding, changes, words, tmp_path):
-    is_refused(tmp_path, "a.pcd", writers.pcd(POINTS, encoding, **changes), words)
+    assert_refused(tmp_path, "a.pcd", writers.pcd(POINTS, encoding, **changes), words)
 
 
 def test_lzf_of_repetitive_and_of_random_bytes():
@@ -105,8 +105,8 @@ def test_ply_headers_are_checked(tmp_path):
         (b"element vertex", b"element edges", "must have an element vertex"),
         (b"end_header", b"", "whole header"),
     ]:
-        is_refused(tmp_path, "a.ply", content.replace(old, new), words)
-    is_refused(
+        assert_refused(tmp_path, "a.ply", content.replace(old, new), words)
+    assert_refused(
         tmp_path, "a.ply", writers.ply(POINTS, "ascii").replace(b"vertex 300", b"vertex 3000000000"), "3000000000"
     )
 
@@ -139,9 +139,9 @@ def test_las_headers_are_checked(tmp_path):
     ]:
         data = bytearray(whole)
         data[place] = byte
-        is_refused(tmp_path, "a.las", bytes(data), words)
+        assert_refused(tmp_path, "a.las", bytes(data), words)
     for size in (0, 3, 200, len(whole) - 1):
-        is_refused(tmp_path, "a.las", whole[:size], "must")
+        assert_refused(tmp_path, "a.las", whole[:size], "must")
 
 
 def test_npz_with_names_with_one_array_and_structured(tmp_path):
@@ -243,7 +243,7 @@ def test_fields_of_any_name_can_be_given(tmp_path):
     content = writers.pcd(points, "binary")
     columns = read(tmp_path, "a.pcd", content, fields={"intensity": "Reflect", "time": "when"})
     assert np.array_equal(columns["intensity"], points["reflect"]) and np.array_equal(columns["time"], points["when"])
-    is_refused(tmp_path, "a.pcd", content, "must have the field laser", fields={"ring": "laser"})
+    assert_refused(tmp_path, "a.pcd", content, "must have the field laser", fields={"ring": "laser"})
 
 
 def test_units_and_axes_are_undone(tmp_path):
@@ -289,4 +289,4 @@ def test_a_truncated_file_of_every_format_is_refused(tmp_path):
         "a.las": writers.las(POINTS),
     }.items():
         for size in (0, 1, 30, len(whole) // 2):
-            is_refused(tmp_path, name, whole[:size], ".")
+            assert_refused(tmp_path, name, whole[:size], ".")
