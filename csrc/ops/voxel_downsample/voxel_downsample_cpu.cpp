@@ -1,5 +1,6 @@
 #include "ops/voxel_downsample/voxel_downsample.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ops/voxelize/sorted_points.h"
@@ -11,7 +12,7 @@ typedef float FourFloats __attribute__((vector_size(16)));
 typedef int32_t FourInts __attribute__((vector_size(16)));
 
 constexpr int64_t kAhead = 64;  // elements whose points are on their way from memory
-constexpr int kBlock = 256;  // elements whose cells stay in the first cache
+constexpr int kBlock = 256;     // elements whose cells stay in the first cache
 
 // Cells one after another, up to one that may go on with the elements behind the block.
 struct CellBlock {
